@@ -1,0 +1,103 @@
+"""What every specification shares: a strict pydantic model, and errors that name file and key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kdbench.errors import InputError, did_you_mean
+
+
+class Spec(BaseModel):
+    """Validated plain data. Unknown keys are refused; objects are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def parse(cls, data: Any, where: str) -> Self:
+        """Validate `data`; an error names `where`, the key and the nearest known key.
+
+        Raises:
+            InputError: one line on the first thing that is wrong.
+        """
+        if not isinstance(data, dict):
+            raise InputError(f"{where}: expected keys and values, found {type(data).__name__}")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(f"{where}: {_first_problem(cls, error)}") from None
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a YAML (or JSON) file and validate it."""
+        return cls.parse(load_yaml(path), str(path))
+
+    def plain(self) -> dict[str, Any]:
+        """The content as plain JSON-able data."""
+        return self.model_dump(mode="json")
+
+
+def load_yaml(path: Path) -> Any:
+    """Read a YAML file.
+
+    Raises:
+        InputError: it is missing, unreadable or broken (with line and column).
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not a text file; give a YAML file") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise InputError(f"{path}: {place}broken YAML ({problem}); correct that line") from None
+
+
+def canonical_json(data: Any) -> str:
+    """The one text of plain data: sorted keys, no spaces, floats as Python prints them."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_hash(data: Any, length: int = 12) -> str:
+    """The identity of plain data: the start of the SHA-256 of its canonical JSON, as hex."""
+    return hashlib.sha256(canonical_json(data).encode()).hexdigest()[:length]
+
+
+def _first_problem(cls: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    location = [part for part in first["loc"] if not str(part).startswith("function-")]
+    key = ".".join(str(part) for part in location) or "(top level)"
+    if first["type"] == "extra_forbidden":
+        parent = _model_at(cls, location[:-1])
+        hint = did_you_mean(str(location[-1]), parent.model_fields) if parent else "remove it"
+        return f"unknown key '{key}'; {hint}"
+    if first["type"] == "missing":
+        return f"key '{key}' is missing; add it"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
+    return f"key '{key}': {message[0].lower() + message[1:]}{shown}"
+
+
+def _model_at(cls: type[BaseModel] | None, location: list[Any]) -> type[BaseModel] | None:
+    """The model that a location leads to, through optional and union annotations."""
+    import typing
+
+    for part in location:
+        if cls is None or part not in cls.model_fields:
+            return cls if cls is not None and part not in cls.model_fields else None
+        annotation = cls.model_fields[part].annotation
+        options = [annotation, *typing.get_args(annotation)]
+        models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+        cls = models[0] if models else None
+    return cls

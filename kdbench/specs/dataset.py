@@ -1,0 +1,62 @@
+"""What a dataset is: its kind, where its files lie under the data root, and its three splits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from kdbench.specs.base import Spec
+
+SPLITS = ("train", "search", "report")
+
+
+class SplitSpec(Spec):
+    """Where one split comes from: files of its own, or a seeded cut from the train split.
+
+    Exactly one of `annotations` (coco: a JSON file, relative to the data root), `image_sets` (voc: names
+    of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to generate) or `cut`
+    (a share 0..1, or a number of images, taken out of train) is given.
+    """
+
+    annotations: str | None = None
+    images: str | None = None
+    image_sets: tuple[str, ...] | None = None
+    size: int | None = Field(None, ge=1)
+    cut: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SplitSpec:
+        given = [k for k in ("annotations", "image_sets", "size", "cut") if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "a split needs exactly one of annotations, image_sets, size, cut" + (f"; it has {', '.join(given)}" if given else "")
+            )
+        return self
+
+
+class DatasetSpec(Spec):
+    """A dataset with its splits. The data root is no part of it: it differs between machines."""
+
+    kind: Literal["shapes", "coco", "voc"]
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    classes: tuple[str, ...] | None = Field(None, description="null: every class found in train, sorted")
+    train: SplitSpec
+    search: SplitSpec
+    report: SplitSpec
+    repeat: int = Field(1, ge=1, description="how often train is repeated in one epoch")
+    cut_seed: int = 0
+    image_size: tuple[int, int] | None = Field(None, description="shapes: height, width in pixels")
+    seed: int = Field(0, description="shapes: seed of the generator")
+    masks: bool = Field(False, description="instance masks are loaded and used")
+
+    @model_validator(mode="after")
+    def _splits_fit_the_kind(self) -> DatasetSpec:
+        needed = {"shapes": "size", "coco": "annotations", "voc": "image_sets"}[self.kind]
+        for name in SPLITS:
+            split: SplitSpec = getattr(self, name)
+            if getattr(split, needed) is None and (split.cut is None or name == "train"):
+                raise ValueError(f"split {name} of a {self.kind} dataset needs '{needed}'")
+        if self.kind == "shapes" and self.image_size is None:
+            raise ValueError("a shapes dataset needs 'image_size'")
+        return self
