@@ -1,0 +1,24 @@
+"""kdbench: search and benchmarking of knowledge distillation for object detectors.
+
+    import kdbench
+
+    result = kdbench.search("defeat", task="shapes", trials=6)
+    table = kdbench.leaderboard(result.study)
+
+Heavy imports happen when a function needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from kdbench._version import __version__
+
+__all__ = ["__version__", "leaderboard", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("search", "leaderboard"):
+        return importlib.import_module(f"kdbench.{name}")
+    raise AttributeError(f"module 'kdbench' has no attribute {name!r}")

@@ -1,0 +1,33 @@
+"""kdbench list"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from kdbench.cli.options import storage_option
+
+KINDS = ["methods", "tasks", "spaces", "detectors", "datasets", "studies"]
+
+
+@click.command("list", epilog="Example: kdbench list tasks")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@storage_option
+def command(kind: str, form: str, storage: str | None) -> None:
+    """List what there is: methods, tasks, spaces, detectors, datasets, studies."""
+    from kdbench.cli import listings
+    from kdbench.specs.paths import storage_folder
+
+    header, rows = listings.listing(kind, storage_folder(storage))
+    if form == "json":
+        click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

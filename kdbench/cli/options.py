@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+storage_option = click.option(
+    "--storage", metavar="DIR", help="Folder of studies, teachers, data and MLflow [default: $KDBENCH_HOME or ./kdbench-runs]."
+)
+tracking_option = click.option(
+    "--tracking-uri", metavar="URI", help="MLflow tracking server or database [default: SQLite in the storage folder]."
+)
+address_option = click.option("--address", metavar="ADDRESS", help="A running Ray cluster, e.g. 10.0.0.1:6379 or auto.")
+data_root_option = click.option("--data-root", metavar="DIR", help="Folder of the task's data, where it needs one.")
+
+
+def key_values(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """`--set a.b=1` options as a dict; values are read as YAML."""
+    import yaml
+
+    values: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE, e.g. --set schedule.lr=0.01")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise click.BadParameter(f"the value of {key!r} is not YAML: {value!r}") from None
+        if isinstance(values[key], str):
+            try:  # YAML 1.1 takes 1e-3 for text
+                values[key] = float(values[key])
+            except ValueError:
+                pass
+    return values
+
+
+set_option: Callable[..., Any] = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=key_values,
+    help="Change the task (schedule.lr=0.01, student.model.backbone.depth=34) or fix a parameter (method.decay=linear). Repeatable.",
+)

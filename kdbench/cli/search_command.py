@@ -1,0 +1,67 @@
+"""kdbench search"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kdbench.cli.options import address_option, data_root_option, set_option, storage_option, tracking_option
+
+
+@click.command(
+    "search",
+    epilog="Example: kdbench search defeat --task bccd --data-root BCCD --trials 10 --scheduler asha",
+)
+@click.argument("method")
+@click.option("--task", default="shapes", show_default=True, help="A task's name or file.")
+@data_root_option
+@click.option("--name", metavar="STUDY", help="Name of the study [default: METHOD-TASK, numbered].")
+@click.option("--trials", type=int, metavar="N", help="Trials of the method; the baseline's come on top [default: 20].")
+@click.option("--epochs", type=int, metavar="E", help="Epochs of a trial [default: the task's]. The teacher keeps its own.")
+@click.option("--seeds", type=int, default=1, show_default=True, metavar="N",
+              help="Above 1: train the best of method and baseline again with N fresh seeds, measured on the report split.")
+@click.option("--space", metavar="FILE", help="A search space file [default: the method's own].")
+@set_option
+@click.option("--algorithm", type=click.Choice(["optuna", "random", "grid"]), default="optuna", show_default=True)
+@click.option("--scheduler", type=click.Choice(["asha", "none"]), default="none", show_default=True)
+@click.option("--concurrent", type=int, metavar="N", help="Trials at once [default: as many as fit].")
+@click.option("--cpus", type=float, default=1, show_default=True, help="CPU cores of a training process.")
+@click.option("--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one].")
+@address_option
+@storage_option
+@tracking_option
+@click.option("--teacher", default="train", show_default=True, metavar="FILE|URL|train", help="Weights of the teacher.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search and of its trainings.")
+@click.option("--dry-run", is_flag=True, help="Print the first recipe, the number of trials and an estimate of time.")
+def command(dry_run: bool, storage: str | None, address: str | None, changes: dict[str, Any], **wishes: Any) -> None:
+    """Search the best recipe of METHOD on a task.
+
+    Trains the teacher (once), the baseline and the method's trials, and prints the leaderboard.
+    """
+    from kdbench.search import api
+    from kdbench.search.planning import Request, make_plan
+    from kdbench.specs.paths import storage_folder
+
+    folder = storage_folder(storage)
+    request = Request.parse({**wishes, "set": changes}, "search")
+    planned = make_plan(request, folder, address)
+    if planned.data.notes:
+        click.echo(f"data: {planned.data.notes}", err=True)
+    if dry_run:
+        from kdbench.search.dry_run import describe
+
+        click.echo(describe(planned, folder))
+        return
+    plan = planned.plan
+    click.echo(f"study {plan.study}: {plan.method} on {plan.task.name}, in {folder / 'studies' / plan.study}", err=True)
+    result = api.start(planned, folder, address)
+    finish(result, folder, plan.tracking_uri)
+
+
+def finish(result: Any, folder: Any, tracking_uri: str | None) -> None:
+    """What search and resume print at the end: the study's leaderboard."""
+    from kdbench.cli.leaderboard_command import show
+
+    show((result.study,), None, folder, tracking_uri, "table", None)
+    click.echo(f"look at the runs: kdbench ui --storage {folder}", err=True)

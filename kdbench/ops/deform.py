@@ -1,0 +1,162 @@
+"""Deformable convolution, without (v1) and with (v2) modulation, on torchvision's one kernel for both.
+
+Formula:
+    y(p) = bias + sum over the kernel's places k of w(k) m(p, k) x(p + k + offset(p, k)), x sampled bilinearly, zero outside.
+
+Shapes:
+    input: (N, C, H, W); weight: (O, C / groups, kH, kW); output: (N, O, H', W'); with G deformable groups,
+    offset: (N, 2 G kH kW, H', W') as y, x pairs; mask: (N, G kH kW, H', W').
+
+Reference:
+    Dai et al., Deformable Convolutional Networks, ICCV 2017, arXiv 1703.06211.
+    Zhu et al., Deformable ConvNets v2: More Deformable, Better Results, CVPR 2019, arXiv 1811.11168.
+
+`im2col_step`, how many images mmcv unfolds at once, changes no result; torchvision chooses its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdbench.ops.precision import without_autocast, working_dtype
+
+
+def deform_conv_forward(
+    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor, **geometry: Any
+) -> None:
+    """Convolution without mask and bias, into `output`."""
+    output.copy_(_forward(input, weight, offset, None, None, *_first_version(geometry)))
+
+
+def deform_conv_backward_input(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    weight: Tensor,
+    columns: Tensor,
+    **geometry: Any,
+) -> None:
+    """Gradients with respect to input and offset, added to `grad_input` and `grad_offset`.
+
+    torchvision computes all gradients in one pass: the weight's waits in mmcv's scratch buffer `columns`, which mmcv hands
+    to `deform_conv_backward_parameters` right after.
+    """
+    grads = _backward(grad_output, input, weight, offset, None, None, *_first_version(geometry))
+    grad_input.add_(grads[0])
+    grad_offset.add_(grads[2])
+    columns.resize_(weight.shape).copy_(grads[1])
+
+
+def deform_conv_backward_parameters(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_weight: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    *,
+    scale: float,
+    **geometry: Any,
+) -> None:
+    """Gradient with respect to the weight, times `scale`, added to `grad_weight`."""
+    if columns.numel():
+        grad_weight.add_(columns, alpha=scale)
+        columns.resize_(0)
+        return
+    # Its values have no part in its own gradient, so zeros of its shape do.
+    grads = _backward(grad_output, input, torch.zeros_like(grad_weight), offset, None, None, *_first_version(geometry))
+    grad_weight.add_(grads[1], alpha=scale)
+
+
+def modulated_deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    *,
+    with_bias: bool,
+    **geometry: Any,
+) -> None:
+    """Convolution with mask, and bias if `with_bias`, into `output`."""
+    output.copy_(_forward(input, weight, offset, mask, bias if with_bias else None, *_second_version(geometry)))
+
+
+def modulated_deform_conv_backward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    *,
+    with_bias: bool,
+    **geometry: Any,
+) -> None:
+    """All gradients, each added to its `grad_...`."""
+    bias_used = bias if with_bias else None
+    grads = _backward(grad_output, input, weight, offset, mask, bias_used, *_second_version(geometry))
+    for into, grad in zip((grad_input, grad_weight, grad_offset, grad_mask), grads, strict=False):
+        into.add_(grad)
+    if with_bias:
+        grad_bias.add_(grads[4])
+
+
+def _first_version(geometry: dict[str, Any]) -> tuple[int, ...]:
+    """torchvision's order of stride, padding, dilation and groups, from mmcv's names in version 1."""
+    g = geometry
+    return (g["dH"], g["dW"], g["padH"], g["padW"], g["dilationH"], g["dilationW"], g["group"], g["deformable_group"])
+
+
+def _second_version(geometry: dict[str, Any]) -> tuple[int, ...]:
+    names = ("stride_h", "stride_w", "pad_h", "pad_w", "dilation_h", "dilation_w", "group", "deformable_group")
+    return tuple(geometry[name] for name in names)
+
+
+def _operands(
+    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None, bias: Tensor | None
+) -> tuple[Tensor, ...]:
+    """All in one type; without modulation an empty mask, which torchvision does not read, without bias zeros."""
+    dtype = working_dtype(input, weight, offset, half_on_cuda=True)
+    mask = input.new_zeros((len(input), 0)) if mask is None else mask
+    bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
+    return tuple(tensor.to(dtype).contiguous() for tensor in (input, weight, offset, mask, bias))
+
+
+def _forward(
+    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None, bias: Tensor | None, *geometry: int
+) -> Tensor:
+    operands = _operands(input, weight, offset, mask, bias)
+    with without_autocast(input):
+        return torch.ops.torchvision.deform_conv2d(*operands, *geometry, mask is not None)
+
+
+def _backward(
+    grad: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    *geometry: int,
+) -> tuple[Tensor, ...]:
+    """Gradients of input, weight, offset, mask and bias, in this order."""
+    operands = _operands(input, weight, offset, mask, bias)
+    grad = grad.to(operands[0].dtype).contiguous()
+    with without_autocast(input):
+        return torch.ops.torchvision._deform_conv2d_backward(grad, *operands, *geometry, mask is not None)

@@ -1,0 +1,207 @@
+"""Search and resume, as the command line and notebooks call them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdbench.data import Prepared, prepare
+from kdbench.errors import RunError
+from kdbench.search import folders
+from kdbench.search.board import TEACHER, Board
+from kdbench.search.listeners import Keeper, Recorder
+from kdbench.search.planning import Planned, Request, make_plan
+from kdbench.search.progress import ProgressView
+from kdbench.specs.paths import storage_folder
+from kdbench.specs.study import StudyPlan
+from kdbench.training import teachers
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study that has run to its end.
+
+    Attributes:
+        ends: trial -> end state.
+        best: trial id of the best recipe of the method, or None.
+    """
+
+    study: str
+    folder: Path
+    ends: dict[str, str]
+    best: str | None
+    value: float | None
+
+
+class Interrupted(RunError):
+    """The user ended the search; the study can be resumed."""
+
+    exit_code = 130
+
+
+def search(method: str, *, storage: str | Path | None = None, address: str | None = None, **wishes: Any) -> StudyResult:
+    """Search the best recipe of a method on a task, with its baseline and teacher.
+
+    Args:
+        wishes: as the options of `kdbench search`: task, data_root, name, trials, epochs, seeds, space, set, algorithm,
+            scheduler, concurrent, cpus, gpus, teacher, tracking_uri, seed.
+
+    Raises:
+        InputError: something that was asked for is wrong; nothing has been started.
+
+    Example:
+        >>> import kdbench
+        >>> result = kdbench.search("defeat", trials=6)
+        >>> kdbench.leaderboard(result.study)
+    """
+    folder = storage_folder(storage)
+    planned = make_plan(Request.parse({"method": method, **wishes}, "search"), folder, address)
+    return start(planned, folder, address)
+
+
+def start(planned: Planned, storage: Path, address: str | None) -> StudyResult:
+    """Run a plan: make the study's folder and go."""
+    _tracker(planned.plan, storage)  # a tracking server that does not answer is found before anything is made
+    folder = folders.create(storage, planned.plan)
+    with folders.only_driver(folder):
+        return _run(planned.plan, planned.data, folder, storage, address, retry=())
+
+
+def resume(study: str, *, storage: str | Path | None = None, address: str | None = None, retry_failed: bool = False) -> StudyResult:
+    """Go on with a study: ended trials stay, running ones continue from their last evaluation, lost ones are tried again.
+
+    Raises:
+        InputError: there is no such study, or it is running.
+    """
+    home = storage_folder(storage)
+    folder, plan = folders.open_study(home, study)
+    with folders.only_driver(folder):
+        data = prepare(plan.task.dataset, home, Path(plan.data_root) if plan.data_root else None)
+        retry = ("lost", "failed") if retry_failed else ("lost",)
+        return _run(plan, data, folder, home, address, retry=retry)
+
+
+def _run(
+    plan: StudyPlan, data: Prepared, folder: Path, storage: Path, address: str | None, *, retry: tuple[str, ...]
+) -> StudyResult:
+    from kdbench.search.cluster import concurrency, ray_session
+
+    tracker = _tracker(plan, storage)
+    recorder, keeper, view = Recorder(tracker, plan, folder), Keeper(plan, folder, storage), ProgressView()
+    ready = plan.teacher is None or teachers.weights_file(storage, plan.teacher).is_file()
+    board = Board(plan, folder, teacher_ready=ready, listeners=[keeper, recorder, view])
+    keeper.board = view.board = board
+    tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
+    if plan.teacher is not None and ready and TEACHER not in board.trials:
+        _record_stored_teacher(tracker, plan, storage)
+    recorder.catch_up(board)
+    _settle(board, keeper, retry)
+    weights = teachers.weights_file(storage, plan.teacher) if plan.teacher else None
+    if not board.done:
+        from kdbench.search.tuning import make_payload, run_board
+
+        processes = plan.task.schedule.gpus
+        with _terminated_like_ctrl_c(), ray_session(address, plan.resources) as available:
+            concurrent = concurrency(plan.resources, processes, available)
+
+            def payload(trial: Any) -> dict[str, Any]:
+                return make_payload(trial, folder=folder, data=data.folder, teacher=weights, resources=plan.resources)
+
+            view.start(board)
+            attempt = folder / "ray" / f"attempt-{_next_attempt(folder)}"
+            try:
+                run_board(board, payload, concurrent=concurrent, resources=plan.resources, processes=processes, folder=attempt)
+            except KeyboardInterrupt:
+                for trial in board.trials.values():
+                    if trial.running:
+                        tracker.interrupt(recorder.key(trial))
+                tracker.close_study(plan.task.name, plan.study, summary=_summary(board), status="KILLED")
+                raise Interrupted(f"stopped; nothing is lost. Go on with: kdbench resume {plan.study}") from None
+            finally:
+                view.stop()
+    tracker.close_study(
+        plan.task.name, plan.study, summary=_summary(board), status="FAILED" if board.problem else "FINISHED"
+    )
+    if board.problem:
+        raise RunError(f"study {plan.study}: {board.problem}; see {folder / 'trials' / TEACHER}")
+    best = board.best(plan.method)
+    ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
+    return StudyResult(plan.study, folder, ends, best.id if best else None, best.best if best else None)
+
+
+def _settle(board: Board, keeper: Keeper, retry: tuple[str, ...]) -> None:
+    """Finish what a kill cut off between the ledger and its consequences."""
+    board.settle()
+    teacher = board.trials.get(TEACHER)
+    if teacher is not None and teacher.end == "completed" and not board.teacher_ready:
+        keeper.on_end(teacher)
+    board.retry(retry)
+
+
+def _tracker(plan: StudyPlan, storage: Path) -> Any:
+    from kdbench.tracking.store import tracking_uri
+    from kdbench.tracking.writer import Tracker
+
+    return Tracker(tracking_uri(storage, plan.tracking_uri), storage)
+
+
+def _record_stored_teacher(tracker: Any, plan: StudyPlan, storage: Path) -> None:
+    """A teacher that another study trained is in this study's MLflow too, with what it cost then."""
+    assert plan.teacher is not None
+    card = teachers.card(storage, plan.teacher)
+    if "recipe" in card:
+        recipe = card["recipe"]
+        key = tracker.open_teacher(
+            plan.task.name, plan.teacher.id, recipe=recipe, recipe_hash=plan.teacher.id, seed=recipe["seed"]
+        )
+        tracker.close(key, "completed", summary=card["summary"], reason=None, artifacts=[])
+
+
+def _study_tags(plan: StudyPlan) -> dict[str, str]:
+    tags = {"kdbench.method": plan.method, "kdbench.detector": plan.detector}
+    return {**tags, "kdbench.teacher": plan.teacher.id} if plan.teacher else tags
+
+
+def _study_params(plan: StudyPlan) -> dict[str, Any]:
+    keys = ("method", "trials", "seeds", "seed", "algorithm", "scheduler")
+    return {**{key: getattr(plan, key) for key in keys}, "epochs": plan.task.schedule.epochs, "metric": plan.task.metric}
+
+
+def _summary(board: Board) -> dict[str, float]:
+    """Figures of the study's own run, so that MLflow's UI sorts studies."""
+    figures: dict[str, float] = {}
+    best, base = board.best(board.plan.method), board.best("none")
+    if best is not None and best.best is not None:
+        figures["best/value"] = best.best
+    if base is not None and base.best is not None:
+        figures["baseline/value"] = base.best
+    if len(figures) == 2:
+        figures["delta"] = figures["best/value"] - figures["baseline/value"]
+    hours = [t.summary.get("cost/device_hours", 0.0) for t in board.trials.values()]
+    return {**figures, "cost/device_hours": sum(hours), "trials": float(len(board.trials))}
+
+
+def _next_attempt(folder: Path) -> int:
+    return 1 + sum(1 for _ in (folder / "ray").glob("attempt-*"))
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends a search in order, as Ctrl-C does."""
+
+    def raise_interrupt(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, raise_interrupt)
+    except ValueError:  # not in the main thread, in a notebook's worker say
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

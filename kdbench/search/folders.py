@@ -1,0 +1,96 @@
+"""A study on the disk: `studies/<study>/` with study.yaml, ledger.jsonl and trials/; one driver at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from kdbench.errors import InputError, did_you_mean
+from kdbench.search.ledger import FILE as LEDGER
+from kdbench.specs.study import StudyPlan
+
+PLAN = "study.yaml"
+
+
+def studies(storage: Path) -> list[str]:
+    """Names of the studies in a storage folder."""
+    root = storage / "studies"
+    return sorted(path.parent.name for path in root.glob(f"*/{PLAN}")) if root.is_dir() else []
+
+
+def free_name(storage: Path, wish: str) -> str:
+    """`wish`, or `wish-2`, `wish-3`, ... if there is such a study."""
+    taken, name, number = set(studies(storage)), wish, 1
+    while name in taken:
+        number += 1
+        name = f"{wish}-{number}"
+    return name
+
+
+def check_name(storage: Path, name: str) -> None:
+    """Refuse a name that cannot be a folder, or that a study has already.
+
+    Raises:
+        InputError: says how to go on with the study that is there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InputError(f"--name {name!r}: use letters, digits, '.', '_' and '-'")
+    if name in studies(storage):
+        raise InputError(f"study {name!r} exists already and is left as it is; go on with 'kdbench resume {name}' or take another --name")
+
+
+def create(storage: Path, plan: StudyPlan) -> Path:
+    """Make a study's folder: it appears whole or not at all."""
+    target = storage / "studies" / plan.study
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{plan.study}-", dir=target.parent))
+    try:
+        (temporary / "trials").mkdir()
+        (temporary / LEDGER).touch()
+        content = plan.model_dump(mode="json", by_alias=True, exclude_none=False)
+        (temporary / PLAN).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        temporary.chmod(0o755)
+        os.rename(temporary, target)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        check_name(storage, plan.study)
+        raise
+    return target
+
+
+def open_study(storage: Path, name: str) -> tuple[Path, StudyPlan]:
+    """Folder and plan of a study.
+
+    Raises:
+        InputError: there is none of that name; says the nearest.
+    """
+    folder = storage / "studies" / name
+    if not (folder / PLAN).is_file():
+        raise InputError(f"no study {name!r} in {storage}; {did_you_mean(name, studies(storage))}")
+    return folder, StudyPlan.load(folder / PLAN)
+
+
+@contextmanager
+def only_driver(folder: Path) -> Iterator[None]:
+    """Hold a study for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        InputError: another process is running the study.
+    """
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"study {folder.name!r} is being run by another process; wait for it, or end it first") from None
+    try:
+        yield
+    finally:
+        lock.release()

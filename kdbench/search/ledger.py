@@ -1,0 +1,47 @@
+"""The ledger of a study: one line for everything that happened, appended and flushed before anybody acts on it.
+
+It is the study's only state. A resumed study reads it from the top; Ray's and Optuna's own state are not needed, so
+a kill at any moment loses at most the line that was being written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kdbench.errors import RunError
+
+FILE = "ledger.jsonl"
+
+
+class Ledger:
+    """An append-only file of events."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[dict[str, Any]]:
+        """Every whole event. A last line that a kill cut off is removed from the file."""
+        if not self.path.is_file():
+            return []
+        raw = self.path.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        events = []
+        for number, line in enumerate(whole.decode().splitlines(), 1):
+            try:
+                events.append(json.loads(line))
+            except json.JSONDecodeError:
+                raise RunError(f"{self.path}: line {number} is damaged; restore the file from a copy or start a new study") from None
+        if len(whole) < len(raw):
+            with open(self.path, "r+b") as file:
+                file.truncate(len(whole))
+        return events
+
+    def append(self, event: dict[str, Any]) -> None:
+        """Write one event and wait until it is on the disk."""
+        with open(self.path, "ab") as file:
+            file.write(json.dumps(event, sort_keys=True).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,106 @@
+"""Progress of a study on the terminal: one compact line that is redrawn, or one line an event where output is a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from kdbench.search.board import TEACHER, Board, Listener, TrialState
+from kdbench.specs.study import BASELINE
+
+STATES = ("completed", "pruned", "infeasible", "failed", "lost")
+
+
+class ProgressView(Listener):
+    """Trials by state, best so far and its difference to the baseline, time left. Goes to stderr."""
+
+    def __init__(self) -> None:
+        self.console = Console(file=sys.stderr)
+        self.board: Board | None = None
+        self.began = time.monotonic()
+        self.epochs_at_start = 0
+        self.live: Live | None = None
+
+    def start(self, board: Board) -> None:
+        self.board = board
+        self.epochs_at_start = self._work()[0]
+        if self.console.is_terminal:
+            self.live = Live(get_renderable=lambda: Text(self.line()), console=self.console, refresh_per_second=2)
+            self.live.start()
+
+    def stop(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def on_report(self, trial: TrialState, epoch: int) -> None:
+        last = trial.recipe.schedule.epochs
+        self._say(f"{trial.id}: epoch {epoch}/{last}, {trial.recipe.metric} {trial.reports[epoch][0]:.3f}", quiet=True)
+
+    def on_end(self, trial: TrialState) -> None:
+        best = f" {trial.recipe.metric} {trial.best:.3f}" if trial.best is not None else ""
+        why = f": {trial.reason}" if trial.reason else ""
+        self._say(f"{trial.id} {trial.end}{best}{why}")
+
+    def line(self) -> str:
+        """The compact view."""
+        board = self.board
+        assert board is not None
+        counts = Counter(t.end for t in board.trials.values() if t.end)
+        running = sum(1 for t in board.trials.values() if t.running)
+        total = self._total()
+        parts = [f"{sum(counts.values())}/{total} trials"]
+        parts += [f"{counts[state]} {state}" for state in STATES if counts[state] and state != "completed"]
+        parts.append(f"{running} running")
+        best, base = board.best(board.plan.method), board.best(BASELINE)
+        if best is not None and best.best is not None:
+            text = f"best {best.id} {best.best:.3f}"
+            if base is not None and base.best is not None and best is not base:
+                text += f" ({best.best - base.best:+.3f} to {BASELINE})"
+            parts.append(text)
+        elif base is not None and base.best is not None:
+            parts.append(f"baseline {base.best:.3f}")
+        left = self._left()
+        if left:
+            parts.append(f"about {left} left")
+        return " | ".join(parts)
+
+    def _say(self, text: str, quiet: bool = False) -> None:
+        stamp = time.strftime("%H:%M:%S")
+        if self.live is not None:
+            if not quiet:
+                self.console.print(f"{stamp} {text}", highlight=False)
+        elif quiet:
+            self.console.print(f"{stamp} {text}", highlight=False, soft_wrap=True)
+        else:
+            self.console.print(f"{stamp} {text} | {self.line()}", highlight=False, soft_wrap=True)
+
+    def _total(self) -> int:
+        assert self.board is not None
+        plan = self.board.plan
+        teacher = 1 if TEACHER in self.board.trials or not self.board.teacher_ready else 0
+        finals = len(plan.arms()) * plan.seeds if plan.seeds > 1 else 0
+        return teacher + sum(plan.count(arm) for arm in plan.arms()) + finals
+
+    def _work(self) -> tuple[int, int]:
+        """Epochs done (an ended trial counts as whole), and in all."""
+        assert self.board is not None
+        board, plan = self.board, self.board.plan
+        done = sum(t.recipe.schedule.epochs if t.end else len(t.reports) for t in board.trials.values())
+        total = self._total() * plan.task.schedule.epochs
+        if not board.teacher_ready or TEACHER in board.trials:
+            total += plan.task.full_teacher_schedule().epochs - plan.task.schedule.epochs
+        return done, total
+
+    def _left(self) -> str | None:
+        done, total = self._work()
+        fresh = done - self.epochs_at_start
+        if fresh < 2:
+            return None
+        seconds = (time.monotonic() - self.began) / fresh * max(0, total - done)
+        return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1, round(seconds / 60))} min"

@@ -1,0 +1,171 @@
+"""One recipe without Ray: `kdbench train`. Tracked in MLflow like a trial without a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kdbench.data import Prepared, prepare
+from kdbench.errors import InputError, RunError
+from kdbench.methods import registry
+from kdbench.search.planning import look_at_models
+from kdbench.specs.base import load_yaml
+from kdbench.specs.paths import storage_folder
+from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
+from kdbench.specs.short_recipe import ShortRecipe
+from kdbench.specs.task import TaskSpec, load_task
+from kdbench.training import teachers
+from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
+from kdbench.training.train import Job, check_device, train
+
+STUDY = "train"
+"""The study that runs of `kdbench train` are filed under."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything of `kdbench train` beside the recipe."""
+
+    data_root: str | None = None
+    storage: str | None = None
+    tracking_uri: str | None = None
+    teacher: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    report: bool = False
+    track: bool = True
+
+
+def train_file(file: str, options: Options) -> Outcome:
+    """Train the recipe of a file; its teacher first, if the store lacks it.
+
+    Raises:
+        InputError: the file or what it names is wrong.
+        RunError: the training ended as infeasible.
+    """
+    storage = storage_folder(options.storage)
+    raw = load_yaml(Path(file))
+    if not isinstance(raw, dict):
+        raise InputError(f"{file}: a recipe has keys and values, e.g. 'task: shapes'")
+    root = Path(options.data_root).expanduser().absolute() if options.data_root else None
+    if "version" in raw:
+        recipe = Recipe.parse(raw, file)
+        data = prepare(recipe.dataset, storage, root)
+        weights = teachers.require(storage, recipe.teacher)
+    else:
+        recipe, data, weights = _resolve(ShortRecipe.parse(raw, file), file, storage, root, options)
+    check_device(recipe, options.device)
+    return _train(recipe, data, weights, storage / "runs" / recipe.hash, storage, options)
+
+
+def _resolve(
+    short: ShortRecipe, file: str, storage: Path, root: Path | None, options: Options
+) -> tuple[Recipe, Prepared, Path | None]:
+    method, preset = registry.resolve(short.method)
+    task = load_task(short.task, short.set)
+    data = prepare(task.dataset, storage, root)
+    student, teacher_info = look_at_models(task, data)
+    values = {**method.Params().plain(), **method.default_params(student), **preset, **short.params}
+    params = registry.parse_params(method.name, values, f"{file}, params")
+    method.check(params, student, teacher_info if method.needs_teacher else None)
+    reference: TeacherRef | None = None
+    if method.needs_teacher:
+        if options.teacher:
+            reference = teachers.given_teacher(storage, task, options.teacher, tuple(data.classes))
+        else:
+            reference = teachers.trained_teacher(task)
+            if not teachers.weights_file(storage, reference).is_file():
+                _train_teacher(task, reference, data, storage, options)
+    recipe = task_recipe(task, method.name, params.plain(), short.training, reference, short.seed)
+    return recipe, data, teachers.require(storage, reference)
+
+
+def _train_teacher(task: TaskSpec, reference: TeacherRef, data: Prepared, storage: Path, options: Options) -> None:
+    recipe = teacher_recipe(task)
+    workdir = storage / "runs" / recipe.hash
+    outcome = _train(recipe, data, None, workdir, storage, options, teacher=True)
+    content = {"source": "trained", "recipe": recipe.plain(), "summary": outcome.summary}
+    teachers.publish(storage, reference, workdir / "student.pth", content)
+
+
+def _train(
+    recipe: Recipe, data: Prepared, weights: Path | None, workdir: Path, storage: Path, options: Options, *, teacher: bool = False
+) -> Outcome:
+    tracker, key = None, ""
+    if options.track:
+        from kdbench.tracking.store import tracking_uri
+        from kdbench.tracking.writer import Tracker
+
+        tracker = Tracker(tracking_uri(storage, options.tracking_uri), storage)
+        key = _open(tracker, recipe, teacher)
+    workdir.mkdir(parents=True, exist_ok=True)
+    what = "teacher" if teacher else recipe.method.name
+    with _Bar(f"{what} {recipe.hash}", tracker, key) as bar:
+        job = Job(recipe, data, workdir, weights, options.device, options.threads, options.report)
+        try:
+            outcome = train(job, bar)
+        except KeyboardInterrupt:
+            if tracker:
+                tracker.interrupt(key)
+            raise
+    if tracker:
+        artifacts = [path for path in (workdir / "mmdet_config.py", workdir / "log.txt") if path.is_file()]
+        tracker.close(key, outcome.end, summary=outcome.summary, reason=outcome.reason, artifacts=artifacts)
+    if outcome.end != "completed":
+        raise RunError(f"{what} {recipe.hash} is {outcome.end}: {outcome.reason}")
+    return outcome
+
+
+def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
+    if teacher:
+        key: str = tracker.open_teacher(
+            recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
+        )
+        return key
+    tracker.open_study(recipe.task, STUDY, tags={}, params={})
+    key = tracker.open_trial(
+        recipe.task,
+        STUDY,
+        recipe.hash,
+        method=recipe.method.name,
+        recipe=recipe.plain(),
+        recipe_hash=recipe.hash,
+        config_hash=recipe.config_hash,
+        seed=recipe.seed,
+        teacher=recipe.teacher.id if recipe.teacher else None,
+        stage="train",
+        tags={},
+    )
+    return key
+
+
+class _Bar(TrainingCallback):
+    """A progress bar on stderr, and the tracker's epochs."""
+
+    def __init__(self, title: str, tracker: Any, key: str) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True))
+        self.title, self.tracker, self.key = title, tracker, key
+        self.task = self.bar.add_task(title, total=None)
+
+    def __enter__(self) -> _Bar:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def on_iteration(self, iteration: int, max_iterations: int, terms: dict[str, float]) -> None:
+        self.bar.update(self.task, completed=iteration, total=max_iterations)
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        if self.tracker:
+            self.tracker.log_epoch(self.key, evaluation.epoch, evaluation.metrics)
+        figures = f"epoch {evaluation.epoch}, mAP {evaluation.metrics['val/mAP']:.3f}, loss {evaluation.metrics['train/loss']:.3f}"
+        self.bar.update(self.task, description=f"{self.title}: {figures}")
+        if not self.bar.console.is_terminal:
+            self.bar.console.print(f"{self.title}: {figures}", highlight=False, soft_wrap=True)

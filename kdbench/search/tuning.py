@@ -1,0 +1,133 @@
+"""Ray Tune around the board: its searcher starts what the board says, its scheduler decides as the board says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from kdbench.search.board import TEACHER, Board, TrialState
+from kdbench.search.trial import run_trial
+from kdbench.specs.study import Resources
+
+MAX_DEATHS = 3
+"""How often a trial whose process or node died is started again before it counts as lost."""
+
+
+class BoardSearcher(Searcher):
+    """Tune asks for trials; the board answers."""
+
+    def __init__(self, board: Board, payload: Any) -> None:
+        super().__init__(metric="value", mode="max")
+        self.board, self.payload = board, payload
+        self.names: dict[str, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        trial = self.board.next()
+        if trial is None:
+            return Searcher.FINISHED if self.board.done else None
+        self.names[trial_id] = trial.id
+        return {"payload": json.dumps(self.payload(trial)), "trial": trial.id}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None: ...
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        trial = self.board.trials[self.names[trial_id]]
+        if trial.end is not None:
+            return
+        if trial.stop:
+            self.board.end(trial, "pruned", None, _last_costs(trial))
+        elif error:
+            self.board.end(trial, "lost", f"its process or node died {MAX_DEATHS + 1} times", _last_costs(trial))
+        else:
+            self.board.end(trial, "failed", "it ended without a word", _last_costs(trial))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the ledger is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+class BoardScheduler(FIFOScheduler):
+    """Tune hands over every result; the board writes it down and decides."""
+
+    def __init__(self, board: Board, names: dict[str, str]) -> None:
+        super().__init__()
+        self.board, self.names = board, names
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        state = self.board.trials[self.names[trial.trial_id]]
+        event = json.loads(result["kdbench"])
+        if event["event"] == "end":
+            self.board.end(state, event["end"], event["reason"], event["summary"])
+            return str(TrialScheduler.CONTINUE)
+        stop = self.board.report(state, event["epoch"], event["value"], event["metrics"])
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+
+
+def run_board(board: Board, payload: Any, *, concurrent: int, resources: Resources, processes: int, folder: Path) -> None:
+    """Run a study's remaining trials on the Ray that is up.
+
+    Args:
+        payload: trial state -> the plain data that its worker needs.
+        processes: of each trial; each has its own bundle in the trial's placement group.
+    """
+    bundle = {"CPU": resources.cpus, **({"GPU": resources.gpus} if resources.gpus else {})}
+    searcher = BoardSearcher(board, payload)
+    tuner = tune.Tuner(
+        tune.with_resources(run_trial, tune.PlacementGroupFactory([dict(bundle) for _ in range(processes)])),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=BoardScheduler(board, searcher.names),
+            num_samples=-1,
+            max_concurrent_trials=concurrent,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: str(trial.config.get("trial", trial.trial_id)),
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+        ),
+    )
+    tuner.fit()
+
+
+def make_payload(
+    trial: TrialState, *, folder: Path, data: Path, teacher: Path | None, resources: Resources
+) -> dict[str, Any]:
+    """What the worker of a trial needs, as plain data."""
+    return {
+        "recipe": trial.recipe.plain(),
+        "workdir": str(folder / "trials" / trial.id),
+        "data": str(data),
+        "teacher": str(teacher) if teacher and trial.recipe.teacher else None,
+        "device": "cuda" if resources.gpus else "cpu",
+        "threads": max(1, int(resources.cpus)),
+        "cpus": resources.cpus,
+        "gpus": resources.gpus,
+        "report": trial.stage == "final" or trial.id == TEACHER,
+    }
+
+
+def _last_costs(trial: TrialState) -> dict[str, float]:
+    """What a trial that was stopped from outside is known to have cost and reached."""
+    if not trial.reports:
+        return {}
+    metrics = trial.reports[max(trial.reports)][1]
+    costs = {k: v for k, v in metrics.items() if k.startswith("cost/")}
+    best = max(figures.get("val/mAP", value) for value, figures in trial.reports.values())
+    return {"best/mAP": best, **costs}

@@ -1,0 +1,166 @@
+"""A search space: domains of a method's parameters and of the shared training values, with conditions.
+
+A domain is one of
+
+    {uniform: [low, high]}      {loguniform: [low, high]}      {int: [low, high]}      {choice: [a, b, c]}
+
+and may say `when: {other: condition}` (searched only if another value, or `detector`, meets it: a plain value, a
+list of values, or {above: x}), `or: v` (the plain value v as an alternative to the range) and `relative: true`
+(the number is a factor of the task's own value).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from kdbench.errors import InputError, did_you_mean
+from kdbench.specs import resources
+from kdbench.specs.base import Spec
+
+Pick = Callable[[str, "Domain"], Any]
+"""Chooses a value of a domain: (name, domain) -> value."""
+
+
+class Domain(Spec):
+    """The values that one parameter may take."""
+
+    uniform: tuple[float, float] | None = None
+    loguniform: tuple[float, float] | None = None
+    int_: tuple[int, int] | None = Field(None, alias="int")
+    choice: tuple[Any, ...] | None = None
+    or_: Any = Field(None, alias="or")
+    relative: bool = False
+    when: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Domain:
+        given = [k for k in ("uniform", "loguniform", "int_", "choice") if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise ValueError("a domain needs exactly one of uniform, loguniform, int, choice")
+        bounds = getattr(self, given[0])
+        if given[0] == "choice":
+            if not bounds:
+                raise ValueError("a choice needs at least one value")
+            if self.or_ is not None:
+                raise ValueError("'or' goes with a range; add the value to the choice instead")
+        elif bounds[0] >= bounds[1]:
+            raise ValueError(f"the lower bound {bounds[0]} is not below the upper bound {bounds[1]}")
+        elif given[0] == "loguniform" and bounds[0] <= 0:
+            raise ValueError("loguniform needs bounds above 0")
+        return self
+
+    def grid(self) -> list[Any]:
+        """The values a grid search tries: every choice; three points of a range, spaced as the range is."""
+        if self.choice is not None:
+            return list(self.choice)
+        if self.int_ is not None:
+            points: list[Any] = sorted({self.int_[0], sum(self.int_) // 2, self.int_[1]})
+        elif self.loguniform is not None:
+            low, high = self.loguniform
+            points = [low, float(f"{math.sqrt(low * high):.4g}"), high]
+        else:
+            assert self.uniform is not None
+            points = [self.uniform[0], sum(self.uniform) / 2, self.uniform[1]]
+        return ([self.or_] if self.or_ is not None else []) + points
+
+    def contains(self, value: Any) -> bool:
+        """Whether the search could propose this value."""
+        if self.choice is not None:
+            return any(_same(value, option) for option in self.choice)
+        if self.or_ is not None and _same(value, self.or_):
+            return True
+        low, high = self.uniform or self.loguniform or self.int_ or (0, 0)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+class SpaceSpec(Spec):
+    """A file of search_spaces: parameter name -> domain, in the order in which they are chosen."""
+
+    method: str
+    params: dict[str, Domain] = {}
+
+
+def load_space(method: str, given: str | None = None) -> SpaceSpec:
+    """The space of a method: the shipped one, a file the user gave, or an empty one for a method without a file.
+
+    Raises:
+        InputError: broken file, unknown key, or a file for another method.
+    """
+    if given is None:
+        if method not in resources.names("search_spaces"):
+            return SpaceSpec(method=method)
+        path = resources.find("search_spaces", method, "search space")
+    else:
+        path = resources.find("search_spaces", given, "search space")
+    space = SpaceSpec.load(path)
+    if space.method != method:
+        raise InputError(f"{path}: is a space of method {space.method!r}, not of {method!r}; give --space the right file")
+    return space
+
+
+def training_space(names: tuple[str, ...]) -> dict[str, Domain]:
+    """Those domains of search_spaces/_training.yaml that a task searches."""
+    path: Path = resources.folder("search_spaces") / "_training.yaml"
+    shared = SpaceSpec.load(path).params
+    for name in names:
+        if name not in shared:
+            raise InputError(f"{path}: has no training value {name!r}; {did_you_mean(name, shared)}")
+    return {name: shared[name] for name in names}
+
+
+def check_names(space: SpaceSpec, known: list[str], where: str) -> None:
+    """Refuse a space with a parameter, or a condition on one, that the method does not have."""
+    for name, domain in space.params.items():
+        for key in (name, *domain.when):
+            if key not in known and key != "detector":
+                raise InputError(f"{where}: method {space.method} has no parameter {key!r}; {did_you_mean(key, known)}")
+
+
+def choose(domains: dict[str, Domain], fixed: dict[str, Any], context: dict[str, Any], pick: Pick) -> dict[str, Any]:
+    """Choose a value for each domain whose condition holds, in order.
+
+    Args:
+        fixed: values that are not searched; a name in it is left out.
+        context: what conditions may ask for besides: defaults of parameters, and `detector`.
+        pick: the searcher's choice.
+    """
+    values: dict[str, Any] = {}
+    for name, domain in domains.items():
+        if name in fixed:
+            continue
+        seen = {**context, **fixed, **values}
+        if all(_holds(seen.get(other), condition) for other, condition in domain.when.items()):
+            values[name] = pick(name, domain)
+    return values
+
+
+def grid_points(domains: dict[str, Domain], fixed: dict[str, Any], context: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every point of the grid once, conditions respected."""
+    names = [name for name in domains if name not in fixed]
+    seen: list[dict[str, Any]] = []
+    for combination in itertools.product(*(domains[name].grid() for name in names)):
+        table = dict(zip(names, combination, strict=True))
+        point = choose(domains, fixed, context, lambda name, _domain, table=table: table[name])  # type: ignore[misc]
+        if point not in seen:
+            seen.append(point)
+            yield point
+
+
+def _holds(value: Any, condition: Any) -> bool:
+    if isinstance(condition, dict):
+        return value is not None and "above" in condition and value > condition["above"]
+    if isinstance(condition, list):
+        return any(_same(value, option) for option in condition)
+    return _same(value, condition)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return list(a) == list(b)
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)

@@ -1,0 +1,96 @@
+"""A task: what methods compete on. Student, teacher, dataset with its splits, schedule and metric are fixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from kdbench.specs import resources
+from kdbench.specs.base import Spec, load_yaml
+from kdbench.specs.dataset import DatasetSpec
+from kdbench.specs.training import ModelSpec, PipelineSpec, ScheduleSpec
+
+TrainingKey = Literal["lr", "samples_per_gpu", "grad_clip", "norm"]
+
+
+class BaselineSpec(Spec):
+    """How the baseline (`none`) gets its training values: searched over `search` in `trials`, or fixed (trials 1)."""
+
+    search: tuple[TrainingKey, ...] = ()
+    trials: int = Field(1, ge=1)
+
+
+class TaskSpec(Spec):
+    """A file of benchmarks/tasks.
+
+    Attributes:
+        metric: the key that ranks, e.g. mAP (COCO, 0.50:0.95), mAP_50, voc_mAP_50.
+        search_training: which of the shared training values a method's search varies beside its own parameters.
+        floor: an mAP below it at the first evaluation ends a trial as infeasible (dead run); null is no floor.
+        teacher_schedule: what differs from `schedule` when the teacher is trained here.
+    """
+
+    name: str
+    title: str
+    dataset: DatasetSpec
+    pipeline: PipelineSpec
+    student: ModelSpec
+    teacher: ModelSpec
+    schedule: ScheduleSpec
+    teacher_schedule: dict[str, Any] = {}
+    metric: Literal["mAP", "mAP_50", "voc_mAP_50"] = "mAP"
+    floor: float | None = Field(None, ge=0, le=1)
+    search_training: tuple[TrainingKey, ...] = ()
+    baseline: BaselineSpec = BaselineSpec()
+
+    @model_validator(mode="after")
+    def _teacher_schedule_parses(self) -> TaskSpec:
+        ScheduleSpec.model_validate({**self.schedule.model_dump(), **self.teacher_schedule})
+        return self
+
+    def full_teacher_schedule(self) -> ScheduleSpec:
+        return ScheduleSpec.model_validate({**self.schedule.model_dump(), **self.teacher_schedule})
+
+
+def load_task(name: str, changes: dict[str, Any] | None = None) -> TaskSpec:
+    """A shipped task by name, or a task file by path; `changes` are dotted keys with values (--set).
+
+    Raises:
+        InputError: unknown name, broken YAML, unknown key; says where and the nearest known.
+    """
+    path = resources.find("benchmarks/tasks", name, "task")
+    data = load_yaml(path)
+    where = str(path)
+    if changes and isinstance(data, dict):
+        for key, value in changes.items():
+            set_dotted(data, key, value)
+        where = f"{path} with --set {', '.join(changes)}"
+    task = TaskSpec.parse(data, where)
+    return _absolute_configs(task, path.parent)
+
+
+def set_dotted(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set `a.b.c` in nested dicts. What follows `student.model` or `teacher.model` is a path in the mmdet config."""
+    parts = key.split(".")
+    if len(parts) > 2 and parts[0] in ("student", "teacher") and parts[1] == "model":
+        parts = [parts[0], "set", ".".join(parts[1:])]
+    for part in parts[:-1]:
+        inner = data.get(part)
+        if not isinstance(inner, dict):
+            inner = data[part] = {}
+        data = inner
+    data[parts[-1]] = value
+
+
+def _absolute_configs(task: TaskSpec, base: Path) -> TaskSpec:
+    """A model config given relative to the task file becomes absolute, so that a trial finds it anywhere."""
+    updates = {}
+    for role in ("student", "teacher"):
+        model: ModelSpec = getattr(task, role)
+        for candidate in (base / model.config, Path(model.config).expanduser()):
+            if candidate.suffix == ".py" and candidate.is_file():
+                updates[role] = model.model_copy(update={"config": str(candidate.resolve())})
+                break
+    return task.model_copy(update=updates)

@@ -1,0 +1,1 @@
+"""What happens inside a trial. Knows nothing of Ray or MLflow."""

@@ -1,0 +1,128 @@
+"""A recipe as a real mmdet configuration, that plain mmdet builds and trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kdbench.specs.recipe import Recipe
+from kdbench.specs.training import PipelineSpec, ScheduleSpec
+
+if TYPE_CHECKING:
+    from mmcv import Config
+
+    from kdbench.data import Prepared
+
+
+def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
+    """The student's mmdet configuration: model, data, optimizer, schedule, evaluation.
+
+    Raises:
+        InputError: the model config does not exist, or an override leads nowhere.
+    """
+    from kdbench.detectors import configs
+
+    cfg = configs.load_model_config(recipe.student.config, dict(recipe.student.set))
+    configs.set_num_classes(cfg, len(data.classes))
+    configs.set_norm(cfg, recipe.schedule.norm, recipe.schedule.norm_frozen)
+    if not recipe.student.pretrained:
+        configs.drop_pretrained(cfg)
+    with_masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
+    schedule = recipe.schedule
+    cfg.merge_from_dict({"data": None})
+    cfg.data = _data(recipe, data, with_masks)
+    cfg.optimizer = optimizer(schedule)
+    cfg.optimizer_config = {"grad_clip": {"max_norm": schedule.grad_clip, "norm_type": 2} if schedule.grad_clip else None}
+    cfg.lr_config = learning_rate(schedule)
+    cfg.runner = {"type": "EpochBasedRunner", "max_epochs": schedule.epochs}
+    cfg.evaluation = {"interval": 1, "metric": ["bbox", "segm"] if with_masks else "bbox"}
+    cfg.checkpoint_config = {"interval": 1}
+    cfg.log_config = {"interval": 50, "hooks": [{"type": "TextLoggerHook"}]}
+    cfg.workflow = [("train", 1)]
+    cfg.load_from = recipe.student.init
+    cfg.resume_from = None
+    cfg.seed = recipe.seed
+    cfg.dist_params = {"backend": "nccl"}
+    cfg.log_level = "INFO"
+    if schedule.fp16:
+        cfg.fp16 = {"loss_scale": "dynamic"}
+    return cfg
+
+
+def _data(recipe: Recipe, data: Prepared, with_masks: bool) -> dict[str, Any]:
+    train, test = pipelines(recipe.pipeline, with_masks)
+
+    def split(name: str, pipeline: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        files = data.splits[name]
+        return {
+            "type": "CocoDataset",
+            "ann_file": str(files.annotations),
+            "img_prefix": str(files.images),
+            "classes": tuple(data.classes),
+            "pipeline": pipeline,
+            **more,
+        }
+
+    # Images without objects are part of the task: a detector has to learn that there may be nothing.
+    training = split("train", train, filter_empty_gt=False)
+    if recipe.dataset.repeat > 1:
+        training = {"type": "RepeatDataset", "times": recipe.dataset.repeat, "dataset": training}
+    return {
+        "samples_per_gpu": recipe.schedule.samples_per_gpu,
+        "workers_per_gpu": recipe.pipeline.workers,
+        "train": training,
+        "val": split("search", test, test_mode=True),
+        "test": split("report", test, test_mode=True),
+    }
+
+
+def pipelines(spec: PipelineSpec, with_masks: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """mmdet's train and test pipelines."""
+    normalize = {"type": "Normalize", "mean": list(spec.mean), "std": list(spec.std), "to_rgb": spec.to_rgb}
+    pad = {"type": "Pad", "size_divisor": spec.pad_divisor}
+    train = [
+        {"type": "LoadImageFromFile"},
+        {"type": "LoadAnnotations", "with_bbox": True, "with_mask": with_masks},
+        {"type": "Resize", "img_scale": tuple(spec.image_scale), "keep_ratio": spec.keep_ratio},
+        {"type": "RandomFlip", "flip_ratio": spec.flip},
+        normalize,
+        pad,
+        {"type": "DefaultFormatBundle"},
+        {
+            "type": "Collect",
+            "keys": ["img", "gt_bboxes", "gt_labels", "gt_bboxes_ignore", *(["gt_masks"] if with_masks else [])],
+        },
+    ]
+    test = [
+        {"type": "LoadImageFromFile"},
+        {
+            "type": "MultiScaleFlipAug",
+            "img_scale": tuple(spec.image_scale),
+            "flip": False,
+            "transforms": [
+                {"type": "Resize", "keep_ratio": spec.keep_ratio},
+                {"type": "RandomFlip"},
+                normalize,
+                pad,
+                {"type": "ImageToTensor", "keys": ["img"]},
+                {"type": "Collect", "keys": ["img"]},
+            ],
+        },
+    ]
+    return train, test
+
+
+def optimizer(schedule: ScheduleSpec) -> dict[str, Any]:
+    values = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
+    return {**values, "momentum": schedule.momentum} if schedule.optimizer == "SGD" else values
+
+
+def learning_rate(schedule: ScheduleSpec) -> dict[str, Any]:
+    """mmcv's lr_config."""
+    if schedule.policy == "one_cycle":
+        return {"policy": "OneCycle", "max_lr": schedule.lr, "pct_start": 0.3}
+    warmup: dict[str, Any] = {}
+    if schedule.warmup_iters:
+        warmup = {"warmup": "linear", "warmup_iters": schedule.warmup_iters, "warmup_ratio": schedule.warmup_ratio}
+    if schedule.policy == "cosine":
+        return {"policy": "CosineAnnealing", "min_lr": 0.0, **warmup}
+    return {"policy": "step", "step": list(schedule.steps) or [schedule.epochs + 1], "gamma": schedule.gamma, **warmup}

@@ -1,0 +1,56 @@
+"""A few training steps of a recipe with random weights, to measure time; nothing is written."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+import torch
+from mmcv.runner import build_optimizer
+
+from kdbench import ops
+from kdbench.data import Prepared
+from kdbench.specs.recipe import Recipe
+from kdbench.training.train import check_device
+
+IMAGES = 8
+
+
+class Probe:
+    """One recipe, ready to take steps on its real training images."""
+
+    def __init__(self, recipe: Recipe, data: Prepared, device: str = "auto") -> None:
+        ops.install()
+        from kdbench.data.loaders import build_dataset, train_loader
+        from kdbench.training.assembly import assemble
+        from kdbench.training.config import mmdet_config
+
+        self.device = torch.device(check_device(recipe, device))
+        self.cfg = mmdet_config(recipe, data)
+        self.distiller = assemble(recipe, self.cfg, tuple(data.classes), self.device, None, random_teacher=True)
+        self.distiller.train()
+        self.optimizer = build_optimizer(self.distiller, {**self.cfg.optimizer, "lr": 1e-6})
+        loader = train_loader(build_dataset(self.cfg.data.train), recipe.schedule.samples_per_gpu, 0, 0, 0, 1)
+        self.batches = itertools.cycle(itertools.islice(iter(loader), 4))
+
+    def step(self) -> None:
+        """Forward, backward, optimizer step."""
+        outputs = self.distiller.train_step(next(self.batches), self.optimizer)
+        self.optimizer.zero_grad()
+        outputs["loss"].backward()
+        self.optimizer.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def seconds_per_test_image(self) -> float:
+        from torch.utils.data import Subset
+
+        from kdbench.data.loaders import build_dataset, test_loader
+        from kdbench.training.evaluation import predict
+
+        dataset = build_dataset(self.cfg.data.val)
+        some: Any = Subset(dataset, range(min(IMAGES, len(dataset))))
+        began = time.perf_counter()
+        predict(self.distiller.student, test_loader(some, 0, 0, 1), self.device)
+        return (time.perf_counter() - began) / len(some)

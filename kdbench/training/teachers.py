@@ -1,0 +1,86 @@
+"""The store of teachers: `teachers/<id>/` with weights.pth and card.json, kept by identity and reused by every study.
+
+The identity of a teacher that kdbench trained is the hash of its recipe; of one that was given, the hash of its file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kdbench.errors import InputError
+from kdbench.specs.recipe import TeacherRef, teacher_recipe
+from kdbench.specs.task import TaskSpec
+
+WEIGHTS, CARD = "weights.pth", "card.json"
+
+
+def trained_teacher(task: TaskSpec) -> TeacherRef:
+    """The reference of the teacher that is trained for a task."""
+    return TeacherRef(config=task.teacher.config, set=task.teacher.set, id=teacher_recipe(task).hash)
+
+
+def weights_file(storage: Path, teacher: TeacherRef) -> Path:
+    return storage / "teachers" / teacher.id / WEIGHTS
+
+
+def card(storage: Path, teacher: TeacherRef) -> dict[str, Any]:
+    """What is known of a stored teacher: where it is from, its figures and its cost."""
+    path = storage / "teachers" / teacher.id / CARD
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def publish(storage: Path, teacher: TeacherRef, weights: Path, content: dict[str, Any]) -> None:
+    """Put weights into the store: the whole folder appears at once. One that is there already stays."""
+    target = storage / "teachers" / teacher.id
+    if (target / WEIGHTS).is_file():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{teacher.id}-", dir=target.parent))
+    try:
+        shutil.copyfile(weights, temporary / WEIGHTS)
+        (temporary / CARD).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        os.replace(temporary, target)
+    except OSError:
+        if not (target / WEIGHTS).is_file():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def given_teacher(storage: Path, task: TaskSpec, source: str, classes: tuple[str, ...]) -> TeacherRef:
+    """Take a teacher from a file or URL into the store, after a look whether it fits the task's teacher config.
+
+    Raises:
+        InputError: it cannot be read, or has other classes or another architecture.
+    """
+    from kdbench.detectors import configs, models, weights
+
+    local = weights.fetch(source)
+    cfg = configs.load_model_config(task.teacher.config, dict(task.teacher.set))
+    configs.set_num_classes(cfg, len(classes))
+    configs.drop_pretrained(cfg)
+    model = models.build(cfg.model, seed=0)
+    weights.load_weights(model, str(local), classes=classes, what=f"--teacher {source}")
+    reference = TeacherRef(config=task.teacher.config, set=task.teacher.set, id=f"file-{weights.weights_id(local)}")
+    publish(storage, reference, local, {"source": Path(source).name if "://" not in source else source})
+    return reference
+
+
+def require(storage: Path, teacher: TeacherRef | None) -> Path | None:
+    """The weights of a recipe's teacher.
+
+    Raises:
+        InputError: the store does not have them.
+    """
+    if teacher is None:
+        return None
+    path = weights_file(storage, teacher)
+    if not path.is_file():
+        raise InputError(f"teacher {teacher.id} is not in {storage / 'teachers'}; train it with a search on the task, or give --teacher")
+    return path

@@ -1,0 +1,210 @@
+"""The trainer of one rank: mmcv's runner over a distiller, with evaluation, checkpoint and guards at each epoch's end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from mmcv.runner import HOOKS, build_optimizer
+from torch import distributed
+
+from kdbench.data.loaders import build_dataset, test_loader, train_loader
+from kdbench.detectors import weights
+from kdbench.errors import Infeasible
+from kdbench.training import checkpoints, evaluation, seeds
+from kdbench.training.assembly import assemble
+from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
+from kdbench.training.config import mmdet_config
+from kdbench.training.distiller import DistributedDistiller
+from kdbench.training.runner import EpochEndHook, MeterHook, TrialRunner
+from kdbench.training.train import Job, Rank, check_device, history_of
+
+
+class Trainer:
+    """Everything of one training in one process. Holds no module-level state: several may live side by side."""
+
+    def __init__(self, job: Job, callback: TrainingCallback, rank: Rank, logger: logging.Logger) -> None:
+        self.job, self.callback, self.rank, self.logger = job, callback, rank, logger
+        self.recipe = job.recipe
+        self.device = self._device()
+        self.cfg = mmdet_config(self.recipe, job.data)
+        self.checkpoint_path = job.workdir / checkpoints.FILE
+        self.history: list[Evaluation] = []
+        if rank.rank == 0:
+            self.cfg.dump(str(job.workdir / "mmdet_config.py"))
+        self._build_models()
+        self._build_data()
+        self._build_runner()
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    def _device(self) -> torch.device:
+        kind = check_device(self.recipe, self.job.device)
+        if kind == "cpu":
+            return torch.device("cpu")
+        return torch.device("cuda", torch.cuda.current_device() if self.rank.world > 1 else 0)
+
+    def _build_models(self) -> None:
+        seeds.seed_everything(self.recipe.seed)
+        classes = tuple(self.job.data.classes)
+        self.distiller = assemble(self.recipe, self.cfg, classes, self.device, self.job.teacher_weights)
+        self.student, self.method = self.distiller.student, self.distiller.method
+        self.params_m = sum(p.numel() for p in self.student.parameters()) / 1e6
+
+    def _build_data(self) -> None:
+        spec, rank = self.recipe.pipeline, self.rank
+        self.train_data = train_loader(
+            build_dataset(self.cfg.data.train),
+            self.recipe.schedule.samples_per_gpu,
+            spec.workers,
+            self.recipe.seed,
+            rank.rank,
+            rank.world,
+        )
+        self.search_dataset = build_dataset(self.cfg.data.val)
+        self.search_data = test_loader(self.search_dataset, spec.workers, rank.rank, rank.world)
+
+    def _build_runner(self) -> None:
+        model: Any = self.distiller
+        if self.rank.world > 1:
+            model = DistributedDistiller(
+                self.distiller,
+                device_ids=[self.device.index] if self.device.type == "cuda" else None,
+                broadcast_buffers=False,
+                find_unused_parameters=bool(self.cfg.get("find_unused_parameters", False)),
+            )
+        runner = TrialRunner(
+            model=model,
+            optimizer=build_optimizer(self.distiller, dict(self.cfg.optimizer)),
+            work_dir=None,
+            logger=self.logger,
+            meta={"seed": self.recipe.seed},
+            max_epochs=self.recipe.schedule.epochs,
+        )
+        runner.distiller = self.distiller
+        self.meter = MeterHook(self.callback.on_iteration if self.rank.rank == 0 else None)
+        fp16 = self.recipe.schedule.fp16
+        runner.register_lr_hook(dict(self.cfg.lr_config))
+        step = {"type": "Fp16OptimizerHook", "loss_scale": "dynamic"} if fp16 else {"type": "OptimizerHook"}
+        self.step_hook = HOOKS.build({**step, "grad_clip": self.cfg.optimizer_config["grad_clip"]})
+        runner.register_hook(self.step_hook, priority="ABOVE_NORMAL")
+        runner.register_hook(self.meter, priority="NORMAL")
+        runner.register_hook(EpochEndHook(self._end_of_epoch), priority="LOW")
+        self.runner = runner
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Train to the end, from the last checkpoint if there is one."""
+        seeds.seed_everything(self.recipe.seed + self.rank.rank)
+        self._resume()
+        if self.rank.rank == 0:
+            # What was measured before an interruption is told again: the listener knows what it has already.
+            for entry in self.history:
+                self.callback.on_evaluation(entry)
+        if self.runner.epoch < self.recipe.schedule.epochs:
+            self.runner.run([self.train_data], [("train", 1)])
+        extra = self._report() if self.job.report else {}
+        if self.rank.rank == 0:
+            # After the last look at it, the folder keeps the student alone: a plain mmdet checkpoint.
+            meta = {"CLASSES": list(self.job.data.classes), "recipe": self.recipe.hash, "epoch": self.runner.epoch}
+            weights.export_student(self.student, self.job.workdir / "student.pth", meta)
+        return self.outcome("completed", None, extra)
+
+    def outcome(self, end: str, reason: str | None, extra: dict[str, float] | None = None) -> Outcome:
+        seconds = self.meter.lap()
+        summary = {
+            "cost/device_hours": seconds * self.rank.world / 3600,
+            "cost/peak_memory_gb": self.meter.peak_bytes / 2**30,
+            "cost/params_m": self.params_m,
+            **(extra or {}),
+        }
+        if self.history:
+            summary[f"best/{self.recipe.metric}"] = max(entry.value for entry in self.history)
+            summary.setdefault("best/mAP", max(entry.metrics["val/mAP"] for entry in self.history))
+            rates = [entry.metrics["sec_per_iter"] for entry in self.history]
+            summary["sec_per_iter"] = sum(rates) / len(rates)
+        return Outcome(end, reason, summary, self.history)
+
+    def _end_of_epoch(self, runner: TrialRunner) -> None:
+        epoch = runner.epoch + 1
+        means = self.meter.epoch_metrics()
+        figures = self._evaluate(self.search_dataset, self.search_data)
+        value = figures[self.recipe.metric]
+        seconds = self.meter.lap()
+        metrics = {
+            **{f"val/{name}": figure for name, figure in figures.items()},
+            **means,
+            "lr": float(runner.current_lr()[0]),
+            "cost/device_hours": seconds * self.rank.world / 3600,
+        }
+        entry = Evaluation(epoch, value, metrics)
+        self.history.append(entry)
+        self._save(runner)
+        self.logger.info("epoch %d: %s", epoch, ", ".join(f"{k} {v:.5g}" for k, v in metrics.items()))
+        if self.rank.rank == 0:
+            self.callback.on_evaluation(entry)
+        floor = self.recipe.floor
+        if epoch == 1 and floor is not None and value < floor:
+            raise Infeasible(
+                f"{self.recipe.metric} is {value:.4f} at the first evaluation, under the task's floor of {floor}: a dead run; "
+                "lower the learning rate or the loss weights"
+            )
+
+    def _evaluate(self, dataset: Any, loader: Any) -> dict[str, float]:
+        if self.rank.world > 1:
+            for buffer in self.student.buffers():
+                distributed.broadcast(buffer, 0)
+        results = evaluation.predict(self.student, loader, self.device)
+        results = evaluation.gather(results, len(dataset))
+        return evaluation.score(dataset, results, self.recipe.metric)
+
+    def _report(self) -> dict[str, float]:
+        dataset = build_dataset(self.cfg.data.test)
+        loader = test_loader(dataset, self.recipe.pipeline.workers, self.rank.rank, self.rank.world)
+        return {f"report/{name}": figure for name, figure in self._evaluate(dataset, loader).items()}
+
+    # -- resume --------------------------------------------------------------------------------------------
+
+    def _save(self, runner: TrialRunner) -> None:
+        """Rank 0 writes the student, the method, the optimizer and the streams of every rank."""
+        mine = {"global": seeds.rng_state(), "distiller": self.distiller.rng_state()}
+        streams: list[Any] = [mine]
+        if self.rank.world > 1:
+            streams = [None] * self.rank.world
+            distributed.all_gather_object(streams, mine)
+        if self.rank.rank != 0:
+            return
+        content = {
+            "meta": {"CLASSES": list(self.job.data.classes), "recipe": self.recipe.hash},
+            "state_dict": self.student.state_dict(),
+            "method": self.method.state_dict(),
+            "optimizer": runner.optimizer.state_dict(),
+            "epoch": runner.epoch + 1,
+            "iteration": runner.iter,
+            "rng": streams,
+            "history": [entry.plain() for entry in self.history],
+            "seconds": self.meter.seconds,
+            "peak_bytes": self.meter.peak_bytes,
+            "loss_scaler": getattr(self.step_hook, "loss_scaler", None) and self.step_hook.loss_scaler.state_dict(),
+        }
+        checkpoints.save(self.checkpoint_path, content)
+
+    def _resume(self) -> None:
+        content = checkpoints.load(self.checkpoint_path)
+        if content is None or content["meta"]["recipe"] != self.recipe.hash:
+            return
+        self.student.load_state_dict(content["state_dict"])
+        self.method.load_state_dict(content["method"])
+        self.runner.optimizer.load_state_dict(content["optimizer"])
+        self.runner._epoch, self.runner._iter = content["epoch"], content["iteration"]
+        if content["loss_scaler"]:
+            # mmcv's hook takes its scaler's state from the runner's meta when the run begins.
+            self.runner.meta["fp16"] = {"loss_scaler": content["loss_scaler"]}
+        self.meter.seconds, self.meter.peak_bytes = content["seconds"], content["peak_bytes"]
+        self.history = history_of(content)
+        streams = content["rng"][self.rank.rank]
+        seeds.set_rng_state(streams["global"])
+        self.distiller.set_rng_state(streams["distiller"])
+        self.logger.info("resumed after epoch %d", content["epoch"])

@@ -1,0 +1,161 @@
+"""Deformable convolutions through mmcv.ops, against a loop over the kernel's places with plain bilinear sampling."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmcv.ops import DeformConv2dPack, ModulatedDeformConv2dPack, deform_conv2d, modulated_deform_conv2d
+from torch import Tensor
+
+# stride, padding, dilation, groups, deformable groups
+GEOMETRIES = [
+    (1, 1, 1, 1, 1),
+    ((2, 1), (0, 2), (1, 2), 2, 1),
+    (1, 2, 2, 1, 2),
+    (2, 1, 1, 2, 4),
+]
+
+
+def sample(plane: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """plane (C, H, W) at points (...): bilinear, zero outside; differentiable in all three. Returns (C, ...)."""
+    height, width = plane.shape[1:]
+    y0, x0 = y.detach().floor(), x.detach().floor()
+    out = 0
+    for dy in (0, 1):
+        for dx in (0, 1):
+            row, column = y0 + dy, x0 + dx
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            value = plane[:, row.clamp(0, height - 1).long(), column.clamp(0, width - 1).long()]
+            out = out + value * inside * (1 - (y - row).abs()) * (1 - (x - column).abs())
+    return out
+
+
+def plain(input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, bias: Tensor | None, geometry) -> Tensor:
+    (sh, sw), (ph, pw), (dh, dw) = (pair if isinstance(pair, tuple) else (pair, pair) for pair in geometry[:3])
+    groups, deform_groups = geometry[3:]
+    n, c = input.shape[:2]
+    kh, kw = weight.shape[2:]
+    oh, ow = offset.shape[2:]
+    rows = torch.arange(oh, dtype=input.dtype)[:, None] * sh - ph
+    columns = torch.arange(ow, dtype=input.dtype) * sw - pw
+    offset = offset.view(n, deform_groups, kh * kw, 2, oh, ow)
+    images = []
+    for image in range(n):
+        unfolded = []
+        for g, part in enumerate(input[image].split(c // deform_groups)):
+            places = []
+            for k in range(kh * kw):
+                y = rows + k // kw * dh + offset[image, g, k, 0]
+                x = columns + k % kw * dw + offset[image, g, k, 1]
+                value = sample(part, y, x)
+                places.append(value if mask is None else value * mask.view(n, deform_groups, -1, oh, ow)[image, g, k])
+            unfolded.append(torch.stack(places, dim=1))
+        cells = torch.cat(unfolded).view(groups, c // groups, kh * kw, oh, ow)
+        kernels = weight.view(groups, -1, c // groups, kh * kw)
+        images.append(torch.einsum("gikhw,goik->gohw", cells, kernels).flatten(0, 1))
+    out = torch.stack(images)
+    return out if bias is None else out + bias[:, None, None]
+
+
+def example(generator: torch.Generator, geometry, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """input, offset, mask, weight, bias for images of 5x6 with 4 channels, and a kernel of 3x2 with 6 outputs."""
+    stride, padding, dilation = geometry[:3]
+    size = torch.nn.functional.conv2d(
+        torch.zeros(1, 1, 5, 6), torch.zeros(1, 1, 3, 2), None, stride, padding, dilation
+    ).shape
+    places = 6 * geometry[4]
+    shapes = [(2, 4, 5, 6), (2, 2 * places, *size[2:]), (2, places, *size[2:]), (6, 4 // geometry[3], 3, 2), (6,)]
+    tensors = [torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes]
+    tensors[1] *= 1.5
+    tensors[2] = tensors[2].sigmoid()
+    return tensors
+
+
+def compare(ours, reference, tensors: list[Tensor], device: torch.device, generator: torch.Generator) -> None:
+    """Outputs and the gradients of all tensors."""
+    one = [tensor.detach().to(device).requires_grad_() for tensor in tensors]
+    two = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+    out, expected = ours(*one), reference(*two)
+    torch.testing.assert_close(out.cpu(), expected)
+    grad = torch.randn(out.shape, generator=generator, dtype=out.dtype)
+    out.backward(grad.to(device))
+    expected.backward(grad)
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a.grad.cpu(), b.grad)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_deform_conv(device: torch.device, generator: torch.Generator, geometry) -> None:
+    input, offset, _, weight, _ = example(generator, geometry)
+    compare(
+        lambda x, o, w: deform_conv2d(x, o, w, *geometry, False, 1),  # unfolding one image at a time changes nothing
+        lambda x, o, w: plain(x, o, None, w, None, geometry),
+        [input, offset, weight],
+        device,
+        generator,
+    )
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_modulated_deform_conv(device: torch.device, generator: torch.Generator, geometry, with_bias: bool) -> None:
+    tensors = example(generator, geometry)[: 5 if with_bias else 4]
+    compare(
+        lambda x, o, m, w, b=None: modulated_deform_conv2d(x, o, m, w, b, *geometry),
+        lambda x, o, m, w, b=None: plain(x, o, m, w, b, geometry),
+        tensors,
+        device,
+        generator,
+    )
+
+
+def test_gradcheck(device: torch.device, generator: torch.Generator) -> None:
+    geometry = (1, 0, 1, 1, 1)
+    tensors = [tensor[:1, :, :3, :4] if tensor.dim() == 4 else tensor for tensor in example(generator, geometry)]
+    input, offset, mask, weight, _ = (tensor.contiguous().to(device).requires_grad_() for tensor in tensors)
+    offset, mask = (tensor[:, :, :1, :3].detach().requires_grad_() for tensor in (offset, mask))
+    assert torch.autograd.gradcheck(
+        lambda x, o, w: deform_conv2d(x, o, w, *geometry), (input, offset, weight), nondet_tol=1e-9
+    )
+    assert torch.autograd.gradcheck(
+        lambda x, o, m, w: modulated_deform_conv2d(x, o, m, w, None, *geometry),
+        (input, offset, mask, weight),
+        nondet_tol=1e-9,
+    )
+
+
+def test_the_weight_alone_may_need_a_gradient(device: torch.device, generator: torch.Generator) -> None:
+    input, offset, _, weight, _ = (tensor.to(device) for tensor in example(generator, GEOMETRIES[0]))
+    both, alone = weight.clone().requires_grad_(), weight.clone().requires_grad_()
+    deform_conv2d(input.clone().requires_grad_(), offset, both, 1, 1).square().sum().backward()
+    out = deform_conv2d(input, offset, alone, 1, 1).square().sum()
+    out.backward(retain_graph=True)
+    out.backward()
+    torch.testing.assert_close(alone.grad, 2 * both.grad)
+
+
+def test_going_backward_twice_adds_up(device: torch.device, generator: torch.Generator) -> None:
+    input, offset, _, weight, _ = (tensor.to(device).requires_grad_() for tensor in example(generator, GEOMETRIES[0]))
+    out = deform_conv2d(input, offset, weight, 1, 1).square().sum()
+    once = torch.autograd.grad(out, (input, offset, weight), retain_graph=True)
+    out.backward(retain_graph=True)
+    out.backward()
+    for tensor, grad in zip((input, offset, weight), once, strict=True):
+        torch.testing.assert_close(tensor.grad, 2 * grad)
+
+
+@pytest.mark.parametrize("layer", [DeformConv2dPack, ModulatedDeformConv2dPack])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast(device: torch.device, layer: type, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    module = layer(4, 6, 3, padding=1).to(device)
+    torch.nn.init.normal_(module.conv_offset.weight, std=0.1)
+    x = torch.randn(2, 4, 8, 8, device=device, requires_grad=True)
+    expected = module(x)
+    with torch.autocast(device.type, dtype):
+        out = module(x)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out.float(), expected, rtol=0.1, atol=0.1)
+    out.float().sum().backward()
+    assert x.grad.dtype == torch.float32 and module.weight.grad.abs().sum() > 0
+    assert module.conv_offset.weight.grad.abs().sum() > 0
