@@ -1,8 +1,8 @@
 """mmcv's compiled operators, provided by torchvision where mmcv was installed without compiling them.
 
-Every module of `mmcv.ops` asks `mmcv._ext` for its functions by name when it is imported. `install` sees to it that there is
-one: the compiled extension if this machine has it, otherwise a module of the same functions on torchvision, which comes
-compiled for every torch release, on the CPU and on CUDA.
+Every module of `mmcv.ops` asks `mmcv._ext` for its functions by name when it is imported. `install` sees to it that
+there is one: the compiled extension if this machine has it, otherwise a module of the same functions on torchvision,
+which comes compiled for every torch release, on the CPU and on CUDA.
 
 Example:
     >>> from kdbench import ops
@@ -23,8 +23,8 @@ NAME = "mmcv._ext"
 def install() -> ModuleType:
     """Makes `import mmcv.ops` work, and returns the module that serves its operators.
 
-    A module that is there already (an earlier call, a compiled extension in use) stays. A compiled extension that cannot be
-    loaded, for instance one built against another torch, is reported by a warning and replaced.
+    A module that is there already (an earlier call, a compiled extension in use) stays. A compiled extension that
+    cannot be loaded, for instance one built against another torch, is reported by a warning and replaced.
 
     Raises:
         ModuleNotFoundError: mmcv itself, or torchvision, is not installed.

@@ -19,7 +19,8 @@ def ms_deform_attn_forward(
         returns (N, queries, heads D).
 
     Reference:
-        Zhu et al., Deformable DETR: Deformable Transformers for End-to-End Object Detection, ICLR 2021, arXiv 2010.04159.
+        Zhu et al., Deformable DETR: Deformable Transformers for End-to-End Object Detection, ICLR 2021,
+        arXiv 2010.04159.
     """
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 

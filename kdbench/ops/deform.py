@@ -1,7 +1,7 @@
 """Deformable convolution, without (v1) and with (v2) modulation, on torchvision's one kernel for both.
 
 Formula:
-    y(p) = bias + sum over the kernel's places k of w(k) m(p, k) x(p + k + offset(p, k)), x sampled bilinearly, zero outside.
+    y(p) = bias + sum over the kernel's places k of w(k) m(p, k) x(p + k + offset(p, k)), x bilinear, zero outside.
 
 Shapes:
     input: (N, C, H, W); weight: (O, C / groups, kH, kW); output: (N, O, H', W'); with G deformable groups,
@@ -43,8 +43,8 @@ def deform_conv_backward_input(
 ) -> None:
     """Gradients with respect to input and offset, added to `grad_input` and `grad_offset`.
 
-    torchvision computes all gradients in one pass: the weight's waits in mmcv's scratch buffer `columns`, which mmcv hands
-    to `deform_conv_backward_parameters` right after.
+    torchvision computes all gradients in one pass: the weight's waits in mmcv's scratch buffer `columns`, which mmcv
+    hands to `deform_conv_backward_parameters` right after.
     """
     grads = _backward(grad_output, input, weight, offset, None, None, *_first_version(geometry))
     grad_input.add_(grads[0])

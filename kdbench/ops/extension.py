@@ -68,8 +68,8 @@ def missing(name: str) -> Callable[..., NoReturn]:
     def operator(*_args: Any, **_kwargs: Any) -> NoReturn:
         cuda = f" and CUDA {torch.version.cuda}" if torch.version.cuda else ""
         raise MissingOperatorError(
-            f"mmcv operator '{name}' is not provided by torchvision; it needs a compiled mmcv-full: install mmcv-full==1.7.2 "
-            f"from source with MMCV_WITH_OPS=1, built against torch {torch.__version__}{cuda}"
+            f"mmcv operator '{name}' is not provided by torchvision; it needs a compiled mmcv-full: install "
+            f"mmcv-full==1.7.2 from source with MMCV_WITH_OPS=1, built against torch {torch.__version__}{cuda}"
         )
 
     operator.__name__ = name
@@ -79,8 +79,8 @@ def missing(name: str) -> Callable[..., NoReturn]:
 class Loader(importlib.abc.Loader):
     """Fills a module with all of `OPERATORS`; any other public name gives `missing`.
 
-    A loader, because mmcv asks importlib for one to learn whether it has operators (`check_ops_exist`: learning rates of
-    deformable convolutions depend on it).
+    A loader, because mmcv asks importlib for one to learn whether it has operators (`check_ops_exist`: learning rates
+    of deformable convolutions depend on it).
     """
 
     def exec_module(self, module: ModuleType) -> None:

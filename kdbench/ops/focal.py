@@ -28,8 +28,8 @@ def sigmoid_focal_loss_forward(
         input, output: (N, C); target: (N) in 0..C, where C means background; weight: (C) or empty.
 
     Differs from the compiled operator:
-        log q is computed from the logit, exact where that one cuts log(q) off at -87; a weight does not apply to background,
-        for which the compiled operator reads outside its memory.
+        log q is computed from the logit, exact where that one cuts log(q) off at -87; a weight does not apply to
+        background, for which the compiled operator reads outside its memory.
     """
     sign, scale = _sides(input, target, weight, alpha)
     truth = sign * input.to(scale.dtype)

@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def working_dtype(*tensors: Tensor, half_on_cuda: bool = False) -> torch.dtype:
-    """float64 if any of the tensors is, float16 if all are, on CUDA, and the operator has such a kernel, otherwise float32.
+    """float64 if any tensor is, float16 if all are, on CUDA, and the operator has such a kernel, else float32.
 
-    Under autocast a convolution hands over float16 or bfloat16 while boxes and parameters stay float32; torchvision wants
-    one type, and on the CPU it has no half kernels.
+    Under autocast a convolution hands over float16 or bfloat16 while boxes and parameters stay float32; torchvision
+    wants one type, and on the CPU it has no half kernels.
     """
     dtypes = {tensor.dtype for tensor in tensors}
     if torch.float64 in dtypes:

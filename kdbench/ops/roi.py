@@ -88,35 +88,38 @@ def roi_pool_forward(
     pooled_width: int,
     spatial_scale: float,
 ) -> None:
-    """Largest value in each bin of each region, into `output`, and where it lies, into `argmax`; an empty bin gives 0 and -1.
+    """Largest value in each bin of each region, into `output`, its place, into `argmax`; an empty bin gives 0 and -1.
 
     Formula:
-        bin i of n in a region from a = x1 s to b = (x2 + 1) s covers the cells floor(a + i (b-a)/n) to ceil(a + (i+1)(b-a)/n).
+        bin i of n in a region from a = x1 s to b = (x2 + 1) s covers the cells from floor(a + i (b - a) / n)
+        to ceil(a + (i + 1) (b - a) / n).
 
     Shapes:
-        input: (N, C, H, W); rois: (K, 5) as image index, x1, y1, x2, y2; output, argmax: (K, C, pooled_height, pooled_width).
+        input: (N, C, H, W); rois: (K, 5) as image index, x1, y1, x2, y2;
+        output, argmax: (K, C, pooled_height, pooled_width).
 
     Reference:
         Girshick, Fast R-CNN, ICCV 2015, arXiv 1504.08083.
     """
-    width = input.shape[3]
-    rows_outer = torch.arange(input.shape[2], device=input.device)
-    columns_outer = torch.arange(width, device=input.device)
+    height, width = input.shape[2:]
+    output.zero_()
+    argmax.fill_(-1)
     for k, (image, x1, y1, x2, y2) in enumerate(rois.detach().to(working_dtype(rois)).tolist()):
         left, right = x1 * spatial_scale, (x2 + 1) * spatial_scale
         top, bottom = y1 * spatial_scale, (y2 + 1) * spatial_scale
-        if right <= left or bottom <= top:
-            output[k], argmax[k] = 0, -1
+        rows, columns = _cells(top, bottom, height), _cells(left, right, width)
+        if not rows or not columns:
             continue
-        in_row = _bins(rows_outer, top, bottom, pooled_height)
-        in_column = _bins(columns_outer, left, right, pooled_width)
+        in_row = _bins(rows, top, bottom, pooled_height, input.device)
+        in_column = _bins(columns, left, right, pooled_width, input.device)
         # Rows first, then columns: the largest of the largest, without a tensor of all bins times all cells.
-        cells = input[int(image)].unsqueeze(1).masked_fill(~in_row[:, :, None], -math.inf)
-        in_rows, row = cells.max(dim=2)
+        crop = input[int(image), :, rows.start : rows.stop, columns.start : columns.stop].unsqueeze(1)
+        in_rows, row = crop.masked_fill(~in_row[:, :, None], -math.inf).max(dim=2)
         in_bins, column = in_rows.unsqueeze(2).masked_fill(~in_column, -math.inf).max(dim=3)
+        place = (row.gather(2, column) + rows.start) * width + column + columns.start
         empty = ~(in_row.any(1)[:, None] & in_column.any(1))
         output[k] = in_bins.masked_fill(empty, 0)
-        argmax[k] = (row.gather(2, column) * width + column).masked_fill(empty, -1)
+        argmax[k] = place.masked_fill(empty, -1)
 
 
 def roi_pool_backward(
@@ -137,16 +140,25 @@ def roi_pool_backward(
     grad_input.view(-1).index_add_(0, place.flatten(), grad.flatten().to(grad_input.dtype))
 
 
-def _bins(cells: Tensor, start: float, end: float, count: int) -> Tensor:
+def _cells(start: float, end: float, count: int) -> range:
+    """The cells of 0..count that a region touches; none of a malformed one, which ends before it begins."""
+    if end <= start:
+        return range(0)
+    return range(max(math.floor(start), 0), min(math.ceil(end) + 1, count))  # a cell more: rounding in `_bins`
+
+
+def _bins(cells: range, start: float, end: float, count: int, device: torch.device) -> Tensor:
     """Which cells lie in which of the `count` bins between start and end: (count, cells), bool."""
     size = (end - start) / count
-    index = torch.arange(count, device=cells.device, dtype=torch.float64)
+    cell = torch.arange(cells.start, cells.stop, device=device)
+    index = torch.arange(count, device=device, dtype=torch.float64)
     first, last = torch.floor(index * size + start), torch.ceil((index + 1) * size + start)
-    return (cells >= first[:, None]) & (cells < last[:, None])
+    return (cell >= first[:, None]) & (cell < last[:, None])
 
 
 def _check_mode(pool_mode: int) -> None:
     if pool_mode != AVERAGE:
         raise InputError(
-            "roi_align: pool_mode 'max' is not provided by torchvision; use pool_mode 'avg', or install a compiled mmcv-full"
+            "roi_align: pool_mode 'max' is not provided by torchvision; use pool_mode 'avg', "
+            "or install a compiled mmcv-full"
         )

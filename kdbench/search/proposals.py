@@ -7,6 +7,7 @@ proposes what it would have proposed, and nothing has to be saved beside the led
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import warnings
 from dataclasses import dataclass, field
@@ -41,8 +42,7 @@ def propose(plan: StudyPlan, arm: str, number: int, past: list[Past]) -> dict[st
     fixed = plan.fixed if arm == plan.method else {}
     context = {**first, "detector": plan.detector}
     if plan.algorithm == "grid":
-        points = list(grid_points(domains, fixed, context))
-        return points[number] if number < len(points) else None
+        return next(itertools.islice(grid_points(domains, fixed, context), number, None), None)
     if number == 0:
         return choose(domains, fixed, context, lambda name, _domain: first[name])
     seed = int(hashlib.sha256(f"{plan.seed}/{arm}/{number}".encode()).hexdigest()[:8], 16)
@@ -76,7 +76,7 @@ def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:
         # By its JSON text, because Optuna takes no lists as categories.
         return json.loads(trial.suggest_categorical(name, [canonical_json(option) for option in domain.choice]))
     if domain.or_ is not None and trial.suggest_categorical(f"{name}?", ["range", "plain"]) == "plain":
-        return domain.or_
+        return domain.or_ if domain.int_ is not None else float(domain.or_)
     if domain.int_ is not None:
         return trial.suggest_int(name, *domain.int_)
     low, high = domain.loguniform or domain.uniform or (0.0, 1.0)

@@ -1,7 +1,7 @@
 """Synchronised batch norm on the CPU: torch's own refuses CPU tensors in a group of several processes.
 
-The statistics come from one gather of (count, mean, sum of squares) a process, so that every process computes the same numbers
-from the same ones, in the same order; the backward pass takes one all-reduce.
+The statistics come from one gather of (count, mean, sum of squares) a process: every process computes the same numbers
+from the same ones, in the same order. The backward pass takes one all-reduce.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class AllReduceBatchNorm(nn.SyncBatchNorm):
 
 
 def convert_sync_batchnorm_for_cpu(module: nn.Module) -> nn.Module:
-    """Turns every `nn.SyncBatchNorm` inside `module`, or `module` itself, into an `AllReduceBatchNorm`; returns `module`.
+    """Turns each `nn.SyncBatchNorm` in `module`, or `module` itself, into an `AllReduceBatchNorm`; returns `module`.
 
     The modules stay the same objects: parameters, buffers, modes, hooks, and an optimizer's hold on them are untouched.
 
@@ -122,7 +122,8 @@ def _statistics(x: Tensor, group: Any) -> tuple[float, Tensor, Tensor]:
     """Values a channel, mean (C) and sum of squared distances to the mean (C), of the whole group.
 
     Formula:
-        mean = sum_i n_i m_i / n; squares = sum_i (s_i + n_i (m_i - mean)^2), which, unlike E[x^2] - E[x]^2, cancels nothing.
+        mean = sum_i n_i m_i / n; squares = sum_i (s_i + n_i (m_i - mean)^2).
+        Unlike E[x^2] - E[x]^2, this subtracts no large numbers from each other.
     """
     axes = [axis for axis in range(x.dim()) if axis != 1]
     values = x.numel() // x.shape[1]

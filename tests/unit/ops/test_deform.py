@@ -60,9 +60,8 @@ def plain(input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, bi
 def example(generator: torch.Generator, geometry, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     """input, offset, mask, weight, bias for images of 5x6 with 4 channels, and a kernel of 3x2 with 6 outputs."""
     stride, padding, dilation = geometry[:3]
-    size = torch.nn.functional.conv2d(
-        torch.zeros(1, 1, 5, 6), torch.zeros(1, 1, 3, 2), None, stride, padding, dilation
-    ).shape
+    image, kernel = torch.zeros(1, 1, 5, 6), torch.zeros(1, 1, 3, 2)
+    size = torch.nn.functional.conv2d(image, kernel, None, stride, padding, dilation).shape
     places = 6 * geometry[4]
     shapes = [(2, 4, 5, 6), (2, 2 * places, *size[2:]), (2, places, *size[2:]), (6, 4 // geometry[3], 3, 2), (6,)]
     tensors = [torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes]
@@ -157,5 +156,6 @@ def test_autocast(device: torch.device, layer: type, dtype: torch.dtype) -> None
     assert out.dtype == dtype
     torch.testing.assert_close(out.float(), expected, rtol=0.1, atol=0.1)
     out.float().sum().backward()
-    assert x.grad.dtype == torch.float32 and module.weight.grad.abs().sum() > 0
+    assert x.grad.dtype == torch.float32
+    assert module.weight.grad.abs().sum() > 0
     assert module.conv_offset.weight.grad.abs().sum() > 0

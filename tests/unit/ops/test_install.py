@@ -46,7 +46,8 @@ class TestTorchvision:
     def test_private_names_are_not_operators(self) -> None:
         module = build("anything")
         assert set(OPERATORS) <= set(vars(module))
-        assert not hasattr(module, "__path__") and not hasattr(module, "_private")
+        assert not hasattr(module, "__path__")
+        assert not hasattr(module, "_private")
 
 
 def test_before_install_nobody_serves() -> None:

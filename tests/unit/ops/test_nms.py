@@ -59,7 +59,8 @@ def test_nms(device: torch.device, generator: torch.Generator, threshold: float,
     dets, kept = nms(boxes.to(device), scores.to(device), threshold, offset=offset)
     expected = slow_nms(boxes, scores, threshold, offset)
     assert 1 < len(expected) < 60
-    assert kept.tolist() == expected and kept.dtype == torch.int64
+    assert kept.tolist() == expected
+    assert kept.dtype == torch.int64
     torch.testing.assert_close(dets.cpu(), torch.cat([boxes, scores[:, None]], dim=1)[expected], rtol=0, atol=0)
 
 
@@ -73,11 +74,13 @@ def test_nms_half_empty_and_limits(device: torch.device, generator: torch.Genera
     boxes, scores = (tensor.half().float().to(device) for tensor in some_boxes(generator))
     half = nms(boxes.half(), scores.half(), 0.4)[1].tolist()
     # Equal half-precision scores may stand in either order.
-    assert set(half) <= set(range(60)) and scores[half].diff().le(0).all()
+    assert set(half) <= set(range(60))
+    assert scores[half].diff().le(0).all()
     assert len(half) == len(nms(boxes, scores, 0.4)[1])
     assert nms(boxes[:0], scores[:0], 0.4)[0].shape == (0, 5)
     dets, _ = nms(boxes, scores, 0.4, score_threshold=0.5, max_num=2)
-    assert len(dets) == 2 and (dets[:, 4] > 0.5).all()
+    assert len(dets) == 2
+    assert (dets[:, 4] > 0.5).all()
 
 
 @pytest.mark.parametrize("kind", ["nms", "soft_nms"])
@@ -87,11 +90,12 @@ def test_batched_nms_leaves_other_classes_alone(generator: torch.Generator, kind
     _, kept = batched_nms(boxes, scores, classes, {"type": kind, "iou_threshold": 0.3})
     _, agnostic = batched_nms(boxes, scores, classes, {"type": kind, "iou_threshold": 0.3}, class_agnostic=True)
     if kind == "nms":
-        expected = [[2 * i + c for i in slow_nms(boxes[c::2], scores[c::2], 0.3, 0)] for c in range(2)]
-        assert sorted(kept.tolist()) == sorted(sum(expected, []))
+        expected = [2 * i + c for c in range(2) for i in slow_nms(boxes[c::2], scores[c::2], 0.3, 0)]
+        assert sorted(kept.tolist()) == sorted(expected)
         assert len(agnostic) < len(kept)
     else:
-        assert len(kept) and len(agnostic)
+        assert len(kept)
+        assert len(agnostic)
 
 
 @pytest.mark.parametrize("offset", [0, 1])
@@ -101,7 +105,8 @@ def test_soft_nms(device: torch.device, generator: torch.Generator, method: str,
     dets, kept = soft_nms(boxes.to(device), scores.to(device), 0.3, 0.5, 0.05, method, offset)
     expected, values = slow_soft_nms(boxes, scores, 0.3, 0.5, 0.05, method, offset)
     assert 1 < len(expected) < 40
-    assert kept.tolist() == expected and kept.device.type == device.type
+    assert kept.tolist() == expected
+    assert kept.device.type == device.type
     torch.testing.assert_close(dets[:, :4].cpu(), boxes[expected], rtol=0, atol=0)
     torch.testing.assert_close(dets[:, 4].cpu(), torch.tensor(values), rtol=1e-5, atol=1e-6)
 
@@ -111,7 +116,8 @@ def test_soft_nms_on_arrays_and_nothing() -> None:
     boxes = np.array([[4, 3, 5, 3], [4, 3, 5, 4]] + [[3, 1, 3, 1]] * 4, dtype=np.float32)
     scores = np.array([0.9, 0.9, 0.5, 0.5, 0.4, 0.0], dtype=np.float32)
     dets, kept = soft_nms(boxes, scores, 0.6, sigma=0.5)
-    assert isinstance(dets, np.ndarray) and len(dets) == len(kept) == 5
+    assert isinstance(dets, np.ndarray)
+    assert len(dets) == len(kept) == 5
     assert soft_nms(boxes[:0], scores[:0])[0].shape == (0, 5)
 
 

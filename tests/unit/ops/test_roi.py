@@ -101,7 +101,8 @@ def test_roi_align_in_half_and_autocast(device: torch.device, generator: torch.G
         out = layer(half, rois)  # boxes stay float32 under autocast
     assert out.dtype == dtype
     out.float().sum().backward()
-    assert half.grad.dtype == dtype and half.grad.abs().sum() > 0
+    assert half.grad.dtype == dtype
+    assert half.grad.abs().sum() > 0
     torch.testing.assert_close(out.float(), reference, rtol=2e-2, atol=2e-2)
 
 
@@ -110,7 +111,8 @@ def test_no_regions_and_max_mode(device: torch.device) -> None:
     for pool in (roi_align, roi_pool):
         out = pool(input, torch.zeros(0, 5, device=device), 3)
         out.sum().backward()
-        assert out.shape == (0, 2, 3, 3) and not input.grad.any()
+        assert out.shape == (0, 2, 3, 3)
+        assert not input.grad.any()
     with pytest.raises(InputError, match="roi_align: pool_mode 'max'"):
         roi_align(input, torch.zeros(1, 5, device=device), 3, 1.0, 0, "max", True)
 
@@ -135,4 +137,5 @@ def test_roi_pool_of_a_malformed_region_is_zero(device: torch.device) -> None:
     input = torch.ones(1, 1, 4, 4, device=device, requires_grad=True)
     out = roi_pool(input, torch.tensor([[0, 3.0, 3.0, 1.0, 1.0]], device=device), 2)
     out.sum().backward()
-    assert not out.any() and not input.grad.any()
+    assert not out.any()
+    assert not input.grad.any()

@@ -38,7 +38,7 @@ def build(case: dict[str, Any]) -> nn.Sequential:
 
 
 def batches(case: dict[str, Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Two steps: inputs far from zero, which a variance computed as E[x^2] - E[x]^2 would not survive, and output gradients."""
+    """Two steps: inputs far from zero, hard on a variance computed as E[x^2] - E[x]^2, and output gradients."""
     generator = torch.Generator().manual_seed(1)
     draw = [torch.randn(2, *shape, generator=generator) for shape in ((6, 2, 5, 6), (6, 3, 3, 4))]
     dtype = case.get("dtype", torch.float32)
@@ -127,8 +127,11 @@ def test_conversion_keeps_everything() -> None:
     keys, parameters = list(model.state_dict()), list(model.parameters())
     converted = convert_sync_batchnorm_for_cpu(model)
     assert [type(m).__name__ for m in converted.modules()].count("AllReduceBatchNorm") == 2
-    assert converted[0] is converted[1][1] and type(converted[3]) is nn.BatchNorm2d
-    assert not converted[0].training and converted[2].training and not converted[0].weight.requires_grad
+    assert converted[0] is converted[1][1]
+    assert type(converted[3]) is nn.BatchNorm2d
+    assert not converted[0].training
+    assert converted[2].training
+    assert not converted[0].weight.requires_grad
     assert list(converted.state_dict()) == keys
     assert all(a is b for a, b in zip(converted.parameters(), parameters, strict=True))
     nn.BatchNorm2d(4).load_state_dict(convert_sync_batchnorm_for_cpu(nn.SyncBatchNorm(4)).state_dict())

@@ -1,0 +1,110 @@
+"""Weights of detectors: reading checkpoints with care, and writing the student alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdbench.detectors import fit
+from kdbench.detectors.download import download
+from kdbench.errors import InputError
+
+
+def load_weights(model: nn.Module, path_or_url: str, *, classes: tuple[str, ...] | None, what: str) -> None:
+    """Load a whole detector's weights, or refuse with the reason in one line.
+
+    Takes mmdet checkpoints, bare state dicts and kdbench's own files; prefixes of DistributedDataParallel are removed.
+    Files are read as data only (`weights_only`): no code in them runs.
+
+    Args:
+        classes: the class names that are wanted; compared with those in the checkpoint, if it names any.
+        what: how the error calls it, e.g. "teacher".
+
+    Example:
+        >>> load_weights(teacher, "teacher.pth", classes=("cat", "dog"), what="teacher")
+
+    Raises:
+        InputError: cannot be fetched or read, has other classes, or belongs to another architecture.
+    """
+    where = f"{what}: {path_or_url}"
+    path = download(path_or_url, what) if path_or_url.startswith(("http://", "https://")) else Path(path_or_url).expanduser()
+    checkpoint = _read(path, where)
+    meta = checkpoint.get("meta")
+    state = _state(checkpoint, where)
+    given = meta.get("CLASSES") if isinstance(meta, dict) else None
+    reason = fit.classes_differ(given, classes) or fit.weights_differ(model, state)
+    if reason:
+        raise InputError(f"{where}: {reason}")
+    model.load_state_dict(state, strict=False)
+
+
+def weights_id(path: str | Path) -> str:
+    """The identity of a weights file: the first 12 hex digits of its SHA-256.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def export_student(model: nn.Module, path: str | Path, meta: dict[str, Any]) -> None:
+    """Write a plain mmdet checkpoint with the student alone; a kill leaves the old file or the new one, whole.
+
+    Example:
+        >>> export_student(student, "student.pth", {"CLASSES": ["cat", "dog"], "epoch": 12})
+    """
+    path = Path(path)
+    state = OrderedDict((name, tensor.detach().cpu()) for name, tensor in model.state_dict().items())
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save({"meta": dict(meta), "state_dict": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path, where: str) -> dict[str, Any]:
+    import numpy as np
+
+    # Older checkpoints keep a score or a time as a NumPy number in their meta data: harmless, and named one by one here.
+    scalar = np.float64(0).__reduce__()[0]
+    numbers = [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    try:
+        with torch.serialization.safe_globals(numbers):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InputError(f"{where}: holds more than weights (other Python objects) or is not a checkpoint; save its state_dict alone") from None
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({error.strerror or error}); check the path") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError):
+        raise InputError(f"{where}: is not a whole torch checkpoint; fetch or write it again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: holds a {type(content).__name__}, not a checkpoint; give a file with a state_dict")
+    return content
+
+
+def _state(checkpoint: dict[str, Any], where: str) -> OrderedDict[str, Tensor]:
+    found = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise InputError(f"{where}: has no state_dict (its keys: {', '.join(map(str, list(checkpoint)[:5]))}); give a detector's weights")
+    state: OrderedDict[str, Tensor] = OrderedDict()
+    for name, value in found.items():
+        state[str(name).removeprefix("module.")] = value
+    if hasattr(found, "_metadata"):
+        # Versions of the layers: some of mmcv's operators rename old weights by them.
+        state._metadata = {key.removeprefix("module").removeprefix("."): v for key, v in found._metadata.items()}  # type: ignore[attr-defined]
+    return state

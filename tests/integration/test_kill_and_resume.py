@@ -1,0 +1,66 @@
+"""A search killed with SIGKILL, driver and workers, and resumed, gives what it would have given: each trial once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.integration.running import check_mlflow, events, reports, result, wait_for
+
+
+def search(task: Path, storage: Path) -> list[object]:
+    values = ["search", "defeat", "--task", task, "--trials", 3, "--name", "s", "--scheduler", "asha", "--concurrent", 1]
+    return [*values, "--storage", storage, "--epochs", 3]
+
+
+def test_killed_and_resumed_equals_never_killed(tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    first = kdbench(*search(tiny_task, whole))
+    assert first.wait() == 0, first.text()
+    expected = result(whole, "s")
+    assert {entry["end"] for entry in expected.values()} <= {"completed", "pruned"}
+    assert sum(1 for name in expected if name.startswith("defeat-")) == 3
+
+    run = kdbench(*search(tiny_task, cut))
+    # Once in the teacher, once in the middle of a distilled trial.
+    wait_for(lambda: reports(cut, "s") >= 1, "a first evaluation", run)
+    run.kill_everything()
+    again = kdbench("resume", "s", "--storage", cut)
+    wait_for(lambda: any(e["trial"] == "defeat-001" and e["event"] == "report" for e in events(cut, "s")), "trial", again)
+    again.kill_everything()
+    last = kdbench("resume", "s", "--storage", cut)
+    assert last.wait() == 0, last.text()
+
+    assert result(cut, "s") == expected
+    check_mlflow(cut, "s")
+    board = kdbench("leaderboard", "s", "--storage", cut, "--format", "json")
+    assert board.wait() == 0
+    rows = json.loads(board.text())
+    completed = {n for n, e in expected.items() if e["end"] == "completed" and n != "teacher"}
+    assert {row["trial"] for row in rows} == completed
+
+
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
+    import signal
+
+    run = kdbench(*search(tiny_task, tmp_path))
+    wait_for(lambda: reports(tmp_path, "s") >= 1, "a first evaluation", run)
+    run.process.send_signal(signal.SIGINT)
+    assert run.wait(60) == 130
+    assert "kdbench resume s" in run.text()
+    assert "Traceback" not in run.text()
+    # The name is taken now, and nothing is changed by asking for it.
+    before = events(tmp_path, "s")
+    twice = kdbench(*search(tiny_task, tmp_path))
+    assert twice.wait() == 2
+    assert "exists already" in twice.text()
+    assert events(tmp_path, "s") == before
+
+
+@pytest.mark.parametrize("name", ["nothing"])
+def test_resume_of_no_study(tmp_path: Path, name: str, kdbench: Callable) -> None:
+    run = kdbench("resume", name, "--storage", tmp_path)
+    assert run.wait() == 2
+    assert run.text().count("\n") == 1
