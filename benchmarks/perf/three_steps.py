@@ -15,6 +15,7 @@ from kdbench.methods import registry
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe
 from kdbench.specs.task import load_task
+from kdbench.training.batches import to_device
 from kdbench.training.train import check_device
 
 BATCHES = 4
@@ -144,6 +145,6 @@ class StepCost:
     def _teacher(self, batch: Any) -> None:
         """Backbone and neck of the teacher on the batch's images."""
         distiller = self.distillers["distill"]
-        images = distiller.to_device(batch)["img"]
+        images = to_device(batch, self.device)["img"]
         with torch.no_grad(), torch.autocast(self.device.type, torch.float16, enabled=self.fp16):
             distiller.teacher.extract_feat(images)

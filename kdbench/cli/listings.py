@@ -49,9 +49,6 @@ def _spaces() -> Listing:
 
 
 def _detectors() -> Listing:
-    from kdbench import ops
-
-    ops.install()
     from kdbench.detectors.configs import detector_names
 
     return ["mmdet config"], [[name] for name in detector_names()]

@@ -48,7 +48,7 @@ def set_norm(cfg: Config, norm: str, frozen: bool) -> None:
     """
     backbone = cfg.model.get("backbone", {})
     if "norm_cfg" not in backbone and norm != "BN" and _accepts(backbone.get("type"), "norm_cfg", "BN"):
-        backbone["norm_cfg"] = {"type": norm, "requires_grad": True}
+        backbone["norm_cfg"] = type(backbone)(type=norm, requires_grad=True)
     if "norm_eval" in backbone or _accepts(backbone.get("type"), "norm_eval"):
         backbone["norm_eval"] = frozen
     if not frozen and (backbone.get("norm_cfg") or {}).get("requires_grad") is False:
@@ -65,10 +65,11 @@ def drop_pretrained(cfg: Config) -> None:
         if node.get("pretrained") is not None:
             node["pretrained"] = None
         init = node.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
+        # Transformers' configs name a checkpoint without a type.
+        if isinstance(init, dict) and "checkpoint" in init:
             node["init_cfg"] = None
         elif isinstance(init, (list, tuple)):
-            kept = [item for item in init if item.get("type") != "Pretrained"]
+            kept = [item for item in init if "checkpoint" not in item]
             node["init_cfg"] = kept or None
 
 
@@ -92,7 +93,7 @@ def _accepts(kind: str | None, argument: str, default_type: str | None = None) -
 
     cls = BACKBONES.get(kind) if kind else None
     for parent in inspect.getmro(cls) if cls else ():
-        parameters = inspect.signature(parent.__init__).parameters if "__init__" in vars(parent) else {}
+        parameters = inspect.signature(vars(parent)["__init__"]).parameters if "__init__" in vars(parent) else {}
         if argument in parameters:
             default = parameters[argument].default
             return default_type is None or (isinstance(default, dict) and default.get("type") == default_type)

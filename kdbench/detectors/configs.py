@@ -41,13 +41,12 @@ def load_model_config(config: str, overrides: dict[str, Any], base: Path | None 
     Raises:
         InputError: no such config (with the nearest names), a broken file, or an override that leads nowhere.
     """
-    from mmcv import Config
-
     path = find(config, base)
     try:
-        cfg = Config.fromfile(str(path))
+        cfg = _parse(path)
     except Exception as error:  # a config is Python: anything may go wrong inside it
-        raise InputError(f"{path}: not an mmdet config ({type(error).__name__}: {_line(error)}); correct the file") from None
+        kind = type(error).__name__
+        raise InputError(f"{path}: not an mmdet config ({kind}: {_line(error)}); correct the file") from None
     if not isinstance(cfg.get("model"), dict):
         raise InputError(f"{path}: has no `model`; give the config of a detector")
     for key, value in overrides.items():
@@ -70,12 +69,14 @@ def find(config: str, base: Path | None = None) -> Path:
     wanted = config.removesuffix(".py")
     known = detector_names()
     leaves: dict[str, list[str]] = defaultdict(list)
-    for name in known:
-        leaves[name.rsplit("/", 1)[-1]].append(name)
+    for own in known:
+        leaves[own.rsplit("/", 1)[-1]].append(own)
     near = difflib.get_close_matches(wanted, known, n=2, cutoff=0.6)
     for leaf in difflib.get_close_matches(wanted.rsplit("/", 1)[-1], leaves, n=2, cutoff=0.7):
-        near += [name for name in leaves[leaf] if name not in near]
-    hint = f"nearest of mmdet's own: {', '.join(near[:3])}" if near else "see `kdbench list detectors`, or give a file's path"
+        near += [own for own in leaves[leaf] if own not in near]
+    hint = "see `kdbench list detectors`, or give a file's path"
+    if near:
+        hint = f"nearest of mmdet's own: {', '.join(near[:3])}"
     raise InputError(f"model config {config!r}: no such file and none of mmdet's own; {hint}")
 
 
@@ -97,6 +98,18 @@ def families() -> dict[str, list[str]]:
     for name in detector_names():
         groups[name.split("/", 1)[0]].append(name)
     return dict(groups)
+
+
+def _parse(path: Path) -> Config:
+    from mmcv import Config
+
+    for _ in range(3):
+        try:
+            return Config.fromfile(str(path))
+        except SystemError:
+            # Python before 3.11.8 counts the depth of a syntax tree wrongly when two are built at once (gh-106905).
+            continue
+    return Config.fromfile(str(path))
 
 
 def _override(cfg: Config, key: str, value: Any, config: str) -> None:

@@ -35,5 +35,7 @@ def download(url: str, what: str) -> Path:
         torch.hub.download_url_to_file(url, str(target), hash_prefix=match.group(1) if match else None, progress=False)
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{what}: {url} cannot be fetched ({reason}); check the address and the network, or give a local file") from None
+        raise InputError(
+            f"{what}: {url} cannot be fetched ({reason}); check the address and the network, or give a local file"
+        ) from None
     return target

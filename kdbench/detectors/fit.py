@@ -11,6 +11,9 @@ from torch import Tensor, nn
 CLASS_LAYERS = re.compile(r"cls|conv_logits|fc_logits|fc_reg|heatmap")
 """Parts of names of layers whose size follows from the number of classes."""
 
+SAME = "use weights trained on the same classes"
+CONFIG = "use the config it was trained with"
+
 
 def classes_differ(given: Sequence[str] | None, wanted: Sequence[str] | None) -> str | None:
     """Compare the class names of a checkpoint with those of the data.
@@ -24,8 +27,10 @@ def classes_differ(given: Sequence[str] | None, wanted: Sequence[str] | None) ->
     if isinstance(given, str):  # mmdet keeps a single class as a plain string at times
         return classes_differ([given], wanted)
     if sorted(given) == sorted(wanted):
-        return f"has the same classes in another order ({_list(given)} and not {_list(wanted)}); put the data's classes in the order of the weights"
-    return f"was trained on {_count(given)} ({_list(given)}), the data has {_count(wanted)} ({_list(wanted)}); use weights trained on the same classes"
+        order = f"{_list(given)} and not {_list(wanted)}"
+        return f"has the same classes in another order ({order}); put the data's classes in the order of the weights"
+    theirs, ours = f"{_count(given)} ({_list(given)})", f"{_count(wanted)} ({_list(wanted)})"
+    return f"was trained on {theirs}, the data has {ours}; {SAME}"
 
 
 def weights_differ(model: nn.Module, state: dict[str, Tensor]) -> str | None:
@@ -36,19 +41,17 @@ def weights_differ(model: nn.Module, state: dict[str, Tensor]) -> str | None:
     shapes = [name for name in own if name in state and state[name].shape != own[name].shape]
     if missing or extra:
         first = f"{missing[0]} is missing" if missing else f"{extra[0]} is not in the model"
-        return (
-            f"belongs to another architecture: {first} ({len(missing)} of {len(own)} weights missing, {len(extra)} unknown, "
-            f"{len(shapes)} of another shape); use the config it was trained with"
-        )
+        counts = f"{len(missing)} of {len(own)} weights missing, {len(extra)} unknown, {len(shapes)} of another shape"
+        return f"belongs to another architecture: {first} ({counts}); {CONFIG}"
     if shapes:
         name = shapes[0]
         both = f"{name} is {tuple(state[name].shape)} and not {tuple(own[name].shape)}"
         if all(CLASS_LAYERS.search(shape) for shape in shapes):
-            return f"was trained on {_classes_of(model, state, own, shapes)}: {both}; use weights trained on the same classes"
-        return f"belongs to another architecture: {both} ({len(shapes)} of {len(own)} weights differ); use the config it was trained with"
+            return f"was trained on {_classes_of(model, state, own, shapes)}: {both}; {SAME}"
+        return f"belongs to another architecture: {both} ({len(shapes)} of {len(own)} weights differ); {CONFIG}"
     for name, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
-            return f"{name} has values that are not numbers (NaN or infinite); use weights of a training that did not diverge"
+            return f"{name} has NaN or infinite values; use weights of a training that did not diverge"
     return None
 
 

@@ -37,17 +37,20 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
     ops.install()
     from mmdet.models import build_detector
 
+    where = f"model config of type {model_cfg.get('type')}"
     with _streams(seed), quiet_mmcv(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="DeprecationWarning: pretrained is deprecated")
         try:
             model = build_detector(copy.deepcopy(model_cfg))
-        except (TypeError, KeyError, AssertionError, ValueError, AttributeError, ImportError) as error:
-            raise InputError(f"model config of type {model_cfg.get('type')}: mmdet cannot build it ({_line(error)})") from error
+        except (TypeError, KeyError, AssertionError, ValueError, AttributeError, ImportError, OSError) as error:
+            raise InputError(
+                f"{where}: mmdet cannot build it ({_line(error)}); correct the config or override"
+            ) from error
         try:
             model.init_weights()
         except OSError as error:
             raise InputError(
-                f"model config of type {model_cfg.get('type')}: its initial weights cannot be fetched ({_line(error)}); "
+                f"{where}: its initial weights cannot be fetched ({_line(error)}); "
                 "set `pretrained: false` for this model, or copy the file into the torch hub cache"
             ) from error
     return model

@@ -57,7 +57,9 @@ class RoiSource:
             found.append(RoiLogits(loss_pass.logits, theirs, labels))
         return found
 
-    def _teacher_rois(self, neck: tuple[Tensor, ...], batch: Batch, metas: list[dict[str, Any]]) -> tuple[Tensor, Tensor]:
+    def _teacher_rois(
+        self, neck: tuple[Tensor, ...], batch: Batch, metas: list[dict[str, Any]]
+    ) -> tuple[Tensor, Tensor]:
         outputs = self.teacher.rpn_head(neck)
         # Boxes need all of float32: half precision cannot count to 1333 in steps of less than one pixel.
         with torch.autocast(neck[0].device.type, enabled=False):

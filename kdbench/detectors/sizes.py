@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-LOOK = 128
-"""Side of the zero image, in pixels: divisible by the usual strides."""
+from kdbench.errors import InputError
+
+SIDES = (128, 512)
+"""Sides of the zero image, in pixels, divisible by the usual strides: the larger one if the smaller is too small."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def backbone_channels(model: Any) -> tuple[int, ...] | None:
             return None
         last = list(getattr(backbone, names[index]).children())[-1]
         # A bottleneck widens in its third convolution, a basic block ends with its second.
-        conv = getattr(last, "conv3", None) or getattr(last, "conv2", None)
+        conv: Any = getattr(last, "conv3", None) or getattr(last, "conv2", None)
         if not hasattr(conv, "out_channels"):
             return None
         channels.append(int(conv.out_channels))
@@ -43,7 +46,7 @@ def backbone_channels(model: Any) -> tuple[int, ...] | None:
 
 def neck_channels(model: Any) -> tuple[int, ...] | None:
     """Channels of each level, as a neck of the FPN kind declares them; else None."""
-    neck = getattr(model, "neck", None)
+    neck: Any = getattr(model, "neck", None)
     out, levels = getattr(neck, "out_channels", None), getattr(neck, "num_outs", None)
     if isinstance(out, int) and isinstance(levels, int):
         return (out,) * levels
@@ -64,19 +67,34 @@ def neck_strides(model: Any) -> tuple[int, ...] | None:
 
 
 def dry_forward(model: nn.Module) -> Look:
-    """One forward of backbone and neck over zeros, in eval mode, leaving modes and random streams as they were."""
+    """One forward of backbone and neck over zeros, in eval mode, leaving modes and random streams as they were.
+
+    Raises:
+        InputError: the detector does not run over them.
+    """
     modes = {module: module.training for module in model.modules()}
     device = next(model.parameters()).device
     model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng():
-            backbone = model.backbone(torch.zeros(1, 3, LOOK, LOOK, device=device))
-            backbone = backbone if isinstance(backbone, (tuple, list)) else (backbone,)
-            neck = model.neck(backbone) if getattr(model, "neck", None) is not None else backbone
-            neck = neck if isinstance(neck, (tuple, list)) else (neck,)
+        for side in SIDES:
+            try:
+                backbone, neck = _forward(model, torch.zeros(1, 3, side, side, device=device))
+                break
+            except RuntimeError as error:
+                reason = str(error).strip().splitlines()[0]
+        else:
+            raise InputError(f"model {type(model).__name__}: backbone and neck do not run over an image ({reason})")
     finally:
         for module, mode in modes.items():
             module.training = mode
     # Rounding up hides in a map's size: 5 cells of 128 pixels are stride 32, not 25.
-    strides = tuple(2 ** round(torch.tensor(LOOK / level.shape[-1]).log2().item()) for level in neck)
+    strides = tuple(2 ** round(math.log2(side / level.shape[-1])) for level in neck)
     return Look(tuple(b.shape[1] for b in backbone), tuple(n.shape[1] for n in neck), strides)
+
+
+def _forward(model: Any, image: Tensor) -> tuple[Any, Any]:
+    with torch.no_grad(), torch.random.fork_rng():
+        backbone = model.backbone(image)
+        backbone = backbone if isinstance(backbone, (tuple, list)) else (backbone,)
+        neck = model.neck(backbone) if getattr(model, "neck", None) is not None else backbone
+    return backbone, neck if isinstance(neck, (tuple, list)) else (neck,)

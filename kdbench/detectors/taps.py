@@ -101,13 +101,13 @@ def check(detector: nn.Module, taps: Taps, what: str) -> None:
     if roi_head is None or bbox_head is None:
         reason = "has no RoI head: RoI class logits exist in two-stage detectors only"
     elif isinstance(bbox_head, nn.ModuleList):
-        reason = f"has a cascade ({type(roi_head).__name__}), whose stages classify different boxes: no logits to compare box by box"
+        reason = f"has a cascade ({type(roi_head).__name__}): its stages classify different boxes"
     elif getattr(bbox_head, "custom_cls_channels", False):
-        reason = f"classifies with {type(bbox_head.loss_cls).__name__}, whose logits are not one a class and one for the background"
+        reason = f"classifies with {type(bbox_head.loss_cls).__name__}: its logits are not one a class and background"
     elif taps.roi_logits != "student" and what == "teacher" and not _plain_rpn(model):
-        reason = f"has no plain RPN to propose boxes ({type(getattr(model, 'rpn_head', None)).__name__}); use the student's proposals"
+        reason = "has no plain RPN to propose boxes: use the student's proposals"
     if reason:
-        raise InputError(f"{what}: {type(model).__name__} {reason}; set the weights of the RoI class terms to 0 otherwise")
+        raise InputError(f"{what}: {type(model).__name__} {reason}; or set the weights of the RoI class terms to 0")
 
 
 def _plain_rpn(model: Any) -> bool:

@@ -34,7 +34,8 @@ def load_weights(model: nn.Module, path_or_url: str, *, classes: tuple[str, ...]
         InputError: cannot be fetched or read, has other classes, or belongs to another architecture.
     """
     where = f"{what}: {path_or_url}"
-    path = download(path_or_url, what) if path_or_url.startswith(("http://", "https://")) else Path(path_or_url).expanduser()
+    is_url = path_or_url.startswith(("http://", "https://"))
+    path = download(path_or_url, what) if is_url else Path(path_or_url).expanduser()
     checkpoint = _read(path, where)
     meta = checkpoint.get("meta")
     state = _state(checkpoint, where)
@@ -80,14 +81,22 @@ def export_student(model: nn.Module, path: str | Path, meta: dict[str, Any]) -> 
 def _read(path: Path, where: str) -> dict[str, Any]:
     import numpy as np
 
-    # Older checkpoints keep a score or a time as a NumPy number in their meta data: harmless, and named one by one here.
+    # Older checkpoints keep a score or a time as a NumPy number in their meta data: harmless, named one by one.
     scalar = np.float64(0).__reduce__()[0]
-    numbers = [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    numbers: list[Any] = [
+        (scalar, "numpy.core.multiarray.scalar"),
+        scalar,
+        np.dtype,
+        np.dtypes.Float64DType,
+        np.dtypes.Int64DType,
+    ]
     try:
         with torch.serialization.safe_globals(numbers):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise InputError(f"{where}: holds more than weights (other Python objects) or is not a checkpoint; save its state_dict alone") from None
+        raise InputError(
+            f"{where}: holds other Python objects than weights, or is not a checkpoint; save its state_dict alone"
+        ) from None
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error.strerror or error}); check the path") from None
     except (RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError):
@@ -100,7 +109,8 @@ def _read(path: Path, where: str) -> dict[str, Any]:
 def _state(checkpoint: dict[str, Any], where: str) -> OrderedDict[str, Tensor]:
     found = checkpoint.get("state_dict", checkpoint)
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        raise InputError(f"{where}: has no state_dict (its keys: {', '.join(map(str, list(checkpoint)[:5]))}); give a detector's weights")
+        keys = ", ".join(map(str, list(checkpoint)[:5]))
+        raise InputError(f"{where}: has no state_dict (its keys: {keys}); give a detector's weights")
     state: OrderedDict[str, Tensor] = OrderedDict()
     for name, value in found.items():
         state[str(name).removeprefix("module.")] = value

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from kdbench.errors import InputError
@@ -33,6 +34,8 @@ Proposals = Literal["teacher", "student", "both"]
 
 class MethodParams(Spec):
     """A method's own parameters: plain data with defaults, ranges and a description each."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,8 @@ class Method(nn.Module):
         """
         if teacher is not None and student.num_classes != teacher.num_classes:
             raise InputError(
-                f"method {cls.name}: student has {student.num_classes} classes, teacher {teacher.num_classes}; use a teacher trained on the same classes"
+                f"method {cls.name}: student has {student.num_classes} classes, teacher {teacher.num_classes}; "
+                "use a teacher trained on the same classes"
             )
 
     @classmethod

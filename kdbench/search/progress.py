@@ -100,7 +100,7 @@ class ProgressView(Listener):
     def _left(self) -> str | None:
         done, total = self._work()
         fresh = done - self.epochs_at_start
-        if fresh < 2:
+        if fresh < 2 or done >= total:
             return None
-        seconds = (time.monotonic() - self.began) / fresh * max(0, total - done)
+        seconds = (time.monotonic() - self.began) / fresh * (total - done)
         return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1, round(seconds / 60))} min"

@@ -64,7 +64,9 @@ def assemble(
         wrap_fp16_model(student)
     dtype = torch.float16 if recipe.schedule.fp16 else None
     distiller = Distiller(student, method, teacher, autocast_dtype=dtype, seed=recipe.seed)
-    return distiller.to(device)
+    distiller.to(device)
+    distiller.place_teacher()
+    return distiller
 
 
 @contextmanager

@@ -9,18 +9,17 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
+from kdbench.training.batches import to_device
+
 
 def predict(model: nn.Module, loader: Any, device: torch.device) -> list[Any]:
     """Detections of the loader's images, in order, as mmdet's `dataset.evaluate` wants them."""
-    from mmcv.parallel import scatter
-
     was_training = model.training
     model.eval()
     results: list[Any] = []
     with torch.no_grad():
         for data in loader:
-            data = scatter(data, [device.index or 0] if device.type == "cuda" else [-1])[0]
-            output = model(return_loss=False, rescale=True, **data)
+            output = model(return_loss=False, rescale=True, **to_device(data, device))
             if isinstance(output[0], tuple):
                 output = [(boxes, _encoded(masks)) for boxes, masks in output]
             results.extend(output)

@@ -14,8 +14,10 @@ from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
 
 
-class AllReduceBatchNorm(nn.SyncBatchNorm):
-    """`nn.SyncBatchNorm` that also works on CPU tensors, over any backend, with unequal parts on the processes.
+class AllReduceBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """What `nn.SyncBatchNorm` does, on CPU tensors, over any backend, with unequal parts on the processes.
+
+    Not a subclass of it, because DistributedDataParallel refuses those on the CPU.
 
     Formula:
         y = (x - E[x]) / sqrt(Var[x] + eps) weight + bias, E and Var over the batch of the whole group when training;
@@ -31,9 +33,9 @@ class AllReduceBatchNorm(nn.SyncBatchNorm):
         Ioffe, Szegedy, Batch Normalization, ICML 2015, arXiv 1502.03167.
     """
 
+    process_group: Any = None
+
     def forward(self, input: Tensor) -> Tensor:
-        if input.device.type != "cpu":
-            return super().forward(input)
         self._check_input_dim(input)
         factor = self._count_batch()
         batch_statistics = self.training or self.running_mean is None
@@ -45,6 +47,10 @@ class AllReduceBatchNorm(nn.SyncBatchNorm):
             raise ValueError(f"batch norm of {self.num_features} channels got an input of {input.shape[1]} channels")
         group = self.process_group or distributed.group.WORLD
         return _Normalize.apply(input, self.weight, self.bias, mean, var, self.eps, factor, group)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"batch norm needs an input of at least 2 dimensions, got {input.dim()}")
 
     def _count_batch(self) -> float:
         """Counts a training batch; returns how much of it goes into the running statistics."""
@@ -64,7 +70,7 @@ def convert_sync_batchnorm_for_cpu(module: nn.Module) -> nn.Module:
         >>> model = convert_sync_batchnorm_for_cpu(nn.SyncBatchNorm.convert_sync_batchnorm(model))
     """
     for child in module.modules():
-        if type(child) is nn.SyncBatchNorm:
+        if isinstance(child, nn.SyncBatchNorm):  # mmcv builds a subclass of its own
             child.__class__ = AllReduceBatchNorm
     return module
 

@@ -60,14 +60,16 @@ def given_teacher(storage: Path, task: TaskSpec, source: str, classes: tuple[str
         InputError: it cannot be read, or has other classes or another architecture.
     """
     from kdbench.detectors import configs, models, weights
+    from kdbench.detectors.download import download
 
-    local = weights.fetch(source)
+    local = download(source, "--teacher") if "://" in source else Path(source).expanduser()
+    identity = weights.weights_id(local)
     cfg = configs.load_model_config(task.teacher.config, dict(task.teacher.set))
     configs.set_num_classes(cfg, len(classes))
     configs.drop_pretrained(cfg)
     model = models.build(cfg.model, seed=0)
-    weights.load_weights(model, str(local), classes=classes, what=f"--teacher {source}")
-    reference = TeacherRef(config=task.teacher.config, set=task.teacher.set, id=f"file-{weights.weights_id(local)}")
+    weights.load_weights(model, str(local), classes=classes, what="--teacher")
+    reference = TeacherRef(config=task.teacher.config, set=task.teacher.set, id=f"file-{identity}")
     publish(storage, reference, local, {"source": Path(source).name if "://" not in source else source})
     return reference
 

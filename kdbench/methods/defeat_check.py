@@ -1,0 +1,67 @@
+"""What DeFeat refuses before anything is built, each with its reason and the alternatives."""
+
+from __future__ import annotations
+
+from kdbench.errors import InputError
+from kdbench.methods.base import DetectorInfo
+from kdbench.methods.defeat_params import DeFeatParams
+
+
+def check(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) -> None:
+    """Compare the terms that are on with the two detectors.
+
+    Raises:
+        InputError: a term that these detectors cannot have.
+    """
+    if params.neck:
+        _check_neck(params, student, teacher)
+    if params.backbone:
+        _check_backbone(params, student, teacher)
+    if params.head:
+        _check_head(student, teacher)
+
+
+def _check_neck(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) -> None:
+    if student.neck_strides != teacher.neck_strides:
+        raise InputError(
+            f"method defeat: the student's FPN levels have strides {list(student.neck_strides)}, the teacher's "
+            f"{list(teacher.neck_strides)}; choose a teacher with the same levels, or set neck_fg_weight and "
+            "neck_bg_weight to 0"
+        )
+    if not student.neck_strides or len(student.neck_channels) != len(teacher.neck_channels):
+        raise InputError(
+            f"method defeat: student and teacher need the same number of FPN levels, at least one, and have "
+            f"{len(student.neck_channels)} and {len(teacher.neck_channels)}; set neck_fg_weight and neck_bg_weight to 0"
+        )
+    _check_widths(params, "FPN levels", student.neck_channels, teacher.neck_channels)
+
+
+def _check_backbone(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) -> None:
+    for who, info in (("student", student), ("teacher", teacher)):
+        stages = len(info.backbone_channels)
+        if max(params.backbone_stages) >= stages:
+            known = f"choose from {list(range(stages))} (0 = C2)" if stages else "set the backbone weights to 0"
+            raise InputError(
+                f"method defeat: backbone_stages {list(params.backbone_stages)}: the {who}'s backbone has {stages} "
+                f"stages; {known}"
+            )
+    ours = tuple(student.backbone_channels[stage] for stage in params.backbone_stages)
+    theirs = tuple(teacher.backbone_channels[stage] for stage in params.backbone_stages)
+    _check_widths(params, f"backbone stages {list(params.backbone_stages)}", ours, theirs)
+
+
+def _check_head(student: DetectorInfo, teacher: DetectorInfo) -> None:
+    for who, info in (("student", student), ("teacher", teacher)):
+        if info.family != "two_stage":
+            raise InputError(
+                f"method defeat: head_fg_weight and head_bg_weight distil a RoI head and the {who} is a one-stage "
+                "detector; set both to 0 (preset defeat_neck), or use two-stage detectors"
+            )
+
+
+def _check_widths(params: DeFeatParams, what: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:
+    if not params.adapt and ours != theirs:
+        raise InputError(
+            f"method defeat: adapt: false needs equal channels, and the {what} have {list(ours)} in the student and "
+            f"{list(theirs)} in the teacher; set adapt: true"
+        )

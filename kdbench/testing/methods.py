@@ -1,0 +1,198 @@
+"""The contract of a method, as tests. Subclass it for a method of your own:
+
+    from kdbench.testing.methods import MethodContract
+
+    class TestMimic(MethodContract):
+        method = Mimic  # the class, or its registered name
+        params = {"weight": 1.0}
+
+`pytest` then runs the whole contract on small synthetic detectors, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from kdbench.detectors import weights
+from kdbench.methods.base import Method
+from kdbench.testing import detectors, processes, training
+from kdbench.training.distiller import Distiller
+
+
+class MethodContract:
+    """What every method must hold.
+
+    Attributes:
+        method: the class or its registered name.
+        params: parameters with which the method does distil.
+        families: the detectors it is for.
+        equal_channels: test with a teacher as wide as the student only.
+        processes: also train in two processes (some seconds).
+    """
+
+    method: ClassVar[str | type[Method]]
+    params: ClassVar[dict[str, Any]] = {}
+    families: ClassVar[tuple[detectors.Family, ...]] = ("one_stage", "two_stage")
+    equal_channels: ClassVar[bool] = False
+    processes: ClassVar[bool] = True
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        if "family" in metafunc.fixturenames:
+            metafunc.parametrize("family", metafunc.cls.families)
+
+    @pytest.fixture(autouse=True)
+    def _one_thread(self) -> Iterator[None]:
+        """Networks this small run faster on one thread, and tests side by side do not starve each other."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(threads)
+
+    def build(self, family: detectors.Family, params: dict[str, Any] | None = None, **more: Any) -> Distiller:
+        more["equal_channels"] = more.get("equal_channels", False) or self.equal_channels
+        return training.build_distiller(self.method, self.params if params is None else params, family, **more)
+
+    def terms(self, distiller: Distiller, data: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """The method's terms on a batch; every loss must be finite, the detector's own too."""
+        with torch.no_grad():
+            own = set(Distiller(distiller.student, _nothing(), None)(data))
+        losses = distiller(data)
+        bad = [name for name, value in losses.items() for part in _parts(value) if not torch.isfinite(part).all()]
+        assert not bad, f"not finite: {bad}"
+        added = {name: value for name, value in losses.items() if name not in own}
+        shapes = {name: tuple(value.shape) for name, value in added.items() if value.ndim}
+        assert not shapes, f"terms must be scalars: {shapes}"
+        return added
+
+    @property
+    def distils(self) -> bool:
+        return training.method_class(self.method).needs_teacher
+
+    # -- the contract --------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
+    def test_weights_zero_is_plain_training_bit_for_bit(self, family: detectors.Family, optimizer: str) -> None:
+        off = {**self.params, **dict.fromkeys(training.method_class(self.method).weights, 0.0)}
+        plain, _ = detectors.detector(family)
+        distiller = self.build(family, off)
+        assert not distiller.method.taps(), "with all weights 0 nothing may be tapped"
+        assert not list(distiller.method.parameters()), "with all weights 0 the method may have no parameters"
+        batches = [detectors.batch(seed=step) for step in range(3)]
+        ours = training.train(distiller, batches, optimizer)
+        ours_random = torch.rand(4)
+        theirs = training.train(training.Plain(plain), batches, optimizer)
+        assert torch.equal(ours_random, torch.rand(4)), "the training's random stream was disturbed"
+        assert ours == theirs, "the logged losses differ"
+        assert training.first_difference(distiller.student.state_dict(), plain.state_dict()) is None
+
+    def test_detection_losses_are_the_students_own(self, family: detectors.Family) -> None:
+        plain, _ = detectors.detector(family)
+        plain.train()
+        distiller = self.build(family)
+        torch.manual_seed(0)
+        own = Distiller(plain, _nothing(), None)(detectors.batch())
+        torch.manual_seed(0)
+        both = distiller(detectors.batch())
+        for name, value in own.items():
+            same = all(torch.equal(a, b) for a, b in zip(_parts(value), _parts(both[name]), strict=True))
+            assert same, f"{name}: the distillation changed the detector's own loss"
+
+    def test_gradient_reaches_student_and_never_teacher(self, family: detectors.Family) -> None:
+        if not self.distils:
+            pytest.skip("distils nothing")
+        distiller = self.build(family)
+        assert distiller.teacher is not None
+        added = self.terms(distiller, detectors.batch())
+        assert added, "no terms with these params"
+        sum(added.values()).backward()  # type: ignore[union-attr]
+        reached = [n for n, p in distiller.student.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+        assert any(name.startswith("backbone") for name in reached), "no gradient in the student's backbone"
+        unreached = [n for n, p in distiller.method.named_parameters() if p.requires_grad and p.grad is None]
+        assert not unreached, f"parameters of the method without a gradient: {unreached}"
+        assert all(p.grad is None and not p.requires_grad for p in distiller.teacher.parameters())
+        assert not any(module.training for module in distiller.teacher.modules()), "the teacher left eval mode"
+
+    def test_teacher_is_no_part_of_the_module(self, family: detectors.Family) -> None:
+        distiller = self.build(family)
+        names = {name.split(".")[0] for name in distiller.state_dict()}
+        assert names <= {"student", "method"}
+        if distiller.teacher is None:
+            return
+        before = {name: value.clone() for name, value in distiller.teacher.state_dict().items()}
+        teachers = {id(p) for p in distiller.teacher.parameters()}
+        assert not teachers & {id(p) for p in distiller.parameters()}
+        training.train(distiller, [detectors.batch()], "SGD")
+        assert training.first_difference(before, distiller.teacher.state_dict()) is None, "the teacher changed"
+
+    @pytest.mark.parametrize("boxes", [(0, 0), (0, 2), (1,), (300,)], ids=["none", "none_on_one", "one", "many"])
+    def test_any_number_of_objects(self, family: detectors.Family, boxes: tuple[int, ...]) -> None:
+        added = self.terms(self.build(family), detectors.batch(boxes))
+        for value in added.values():
+            if value.requires_grad:
+                value.backward(retain_graph=True)
+
+    def test_ignored_boxes(self, family: detectors.Family) -> None:
+        distiller = self.build(family)
+        self.terms(distiller, detectors.batch((2, 0), ignored=3))
+        without = detectors.batch((2, 1))
+        del without["gt_bboxes_ignore"]
+        self.terms(distiller, without)
+
+    def test_teacher_of_equal_channels(self, family: detectors.Family) -> None:
+        self.terms(self.build(family, equal_channels=True), detectors.batch())
+
+    def test_two_image_sizes_in_a_row(self, family: detectors.Family) -> None:
+        distiller = self.build(family)
+        self.terms(distiller, detectors.batch(size=(64, 96)))
+        self.terms(distiller, detectors.batch(size=(96, 64), boxes=(1,)))
+
+    def test_state_round_trip(self, family: detectors.Family, tmp_path: Path) -> None:
+        one, data = self.build(family), detectors.batch()
+        training.train(one, [detectors.batch(seed=4)], "SGD")
+        file = tmp_path / "state.pth"
+        torch.save({"module": one.state_dict(), "rng": one.rng_state()}, file)
+        saved = torch.load(file, weights_only=True)
+        other = self.build(family)
+        other.load_state_dict(saved["module"])
+        other.set_rng_state(saved["rng"])
+        logs = [training.train(model, [data], "SGD") for model in (one, other)]
+        assert logs[0] == logs[1]
+        assert training.first_difference(one.state_dict(), other.state_dict()) is None
+
+    def test_exported_student_has_nothing_of_the_method(self, family: detectors.Family, tmp_path: Path) -> None:
+        distiller = self.build(family)
+        weights.export_student(distiller.student, tmp_path / "student.pth", {"CLASSES": list(detectors.CLASSES)})
+        plain, _ = detectors.detector(family, seed=9)
+        weights.load_weights(plain, str(tmp_path / "student.pth"), classes=detectors.CLASSES, what="student")
+        assert training.first_difference(plain.state_dict(), distiller.student.state_dict()) is None
+
+    def test_autocast_is_finite(self, family: detectors.Family) -> None:
+        added = self.terms(self.build(family, autocast_dtype=torch.bfloat16), detectors.batch((3, 0)))
+        kinds = {str(value.dtype) for value in added.values()}
+        assert kinds <= {"torch.float32"}, f"terms must be float32: {kinds}"
+
+    def test_two_processes(self, tmp_path: Path) -> None:
+        if not self.processes:
+            pytest.skip("left to another set of params")
+        processes.run_processes(self.method, self.params, self.families, str(tmp_path), self.equal_channels)
+
+
+class _Nothing(Method):
+    name = "_nothing"
+    needs_teacher = False
+
+    def taps(self) -> Any:
+        return ()
+
+
+def _nothing() -> Method:
+    return _Nothing(Method.Params(), None, None)  # type: ignore[arg-type]
+
+
+def _parts(value: Any) -> list[torch.Tensor]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]

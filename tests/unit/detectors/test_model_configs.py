@@ -1,0 +1,131 @@
+"""Finding and changing model configurations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kdbench.detectors import configs
+from kdbench.errors import InputError
+
+RETINANET = "retinanet/retinanet_r50_fpn_1x_coco"
+
+
+def test_mmdets_own_config_with_and_without_suffix() -> None:
+    for name in (RETINANET, RETINANET + ".py"):
+        assert configs.load_model_config(name, {}).model.type == "RetinaNet"
+
+
+def test_a_users_file_relative_to_base(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("model = dict(type='RetinaNet', backbone=dict(type='ResNet', depth=18))\n")
+    assert configs.load_model_config("mine.py", {}, tmp_path).model.backbone.depth == 18
+    assert configs.load_model_config(str(tmp_path / "mine"), {}).model.backbone.depth == 18
+
+
+def test_a_name_with_dots_needs_no_suffix() -> None:
+    assert configs.find("legacy_1.x/retinanet_r50_fpn_1x_coco_v1").suffix == ".py"
+
+
+@pytest.mark.parametrize("wrong", ["retinanet/retinanet_r50_fpn_1x_cocoo", "retinanet_r50_fpn_1x_coco"])
+def test_unknown_config_names_the_nearest(wrong: str) -> None:
+    with pytest.raises(InputError, match=RETINANET):
+        configs.load_model_config(wrong, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("model = dict(", "not an mmdet config"), ("x = 1\n", "has no `model`"), ("1/0\n", "not an")]
+)
+def test_broken_file(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        configs.load_model_config(str(tmp_path / "broken.py"), {})
+    assert "\n" not in str(caught.value)
+
+
+def test_overrides() -> None:
+    value = {"type": "BN", "requires_grad": False}
+    cfg = configs.load_model_config(
+        "cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco",
+        {
+            "model.backbone.depth": 18,
+            "model.backbone.base_channels": 16,
+            "model.backbone.norm_cfg": value,
+            "model.roi_head.bbox_head.1.num_classes": 7,
+            "model.neck.in_channels": [16, 32, 64, 128],
+        },
+    )
+    assert (cfg.model.backbone.depth, cfg.model.backbone.base_channels) == (18, 16)
+    assert cfg.model.backbone.norm_cfg.requires_grad is False
+    cfg.model.backbone.norm_cfg.requires_grad = True
+    assert value["requires_grad"] is False, "the caller's values must not be shared"
+    assert [head.num_classes for head in cfg.model.roi_head.bbox_head] == [80, 7, 80]
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("model.bakcbone.depth", "has no 'bakcbone'; did you mean 'backbone'"),
+        ("model.roi_head.bbox_head.3.num_classes", "list of 3; give an index from 0 to 2"),
+        ("model.roi_head.bbox_head.num_classes", "is a list of 3"),
+        ("model.backbone.depth.deep", "model.backbone.depth is 50"),
+    ],
+)
+def test_an_override_that_leads_nowhere(key: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        configs.load_model_config("cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco", {key: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [(RETINANET, 1), ("cascade_rcnn/cascade_mask_rcnn_r50_fpn_1x_coco", 4), ("mask_rcnn/mask_rcnn_r50_fpn_1x_coco", 2)],
+)
+def test_num_classes_of_every_head(name: str, heads: int) -> None:
+    cfg = configs.load_model_config(name, {})
+    configs.set_num_classes(cfg, 3)
+    assert cfg.pretty_text.count("num_classes=3") == heads
+    assert "num_classes=80" not in cfg.pretty_text
+
+
+def test_num_classes_needs_a_head_and_leaves_stuff_segmentation_alone() -> None:
+    with pytest.raises(InputError, match="no head with classes"):
+        configs.set_num_classes(configs.load_model_config("rpn/rpn_r50_fpn_1x_coco", {}), 3)
+    cfg = configs.load_model_config("htc/htc_r50_fpn_1x_coco", {})
+    configs.set_num_classes(cfg, 3)
+    assert cfg.model.roi_head.semantic_head.num_classes == 183
+
+
+def test_norm_of_backbone_neck_and_heads() -> None:
+    cfg = configs.load_model_config("resnest/faster_rcnn_s50_fpn_syncbn-backbone+head_mstrain-range_1x_coco", {})
+    configs.set_norm(cfg, "BN", frozen=True)
+    assert cfg.model.backbone.norm_cfg.type == cfg.model.roi_head.bbox_head.norm_cfg.type == "BN"
+    assert cfg.model.backbone.norm_eval is True
+    configs.set_norm(cfg, "SyncBN", frozen=False)
+    assert cfg.model.backbone.norm_cfg.type == "SyncBN"
+    assert cfg.model.backbone.norm_eval is False
+
+
+def test_norm_where_the_config_leaves_it_out_or_has_another() -> None:
+    cfg = configs.load_model_config(RETINANET, {})
+    del cfg.model.backbone["norm_cfg"], cfg.model.backbone["norm_eval"]
+    configs.set_norm(cfg, "SyncBN", frozen=False)
+    assert cfg.model.backbone.norm_cfg.type == "SyncBN"
+    assert cfg.model.backbone.norm_eval is False
+    caffe = configs.load_model_config("fcos/fcos_r50_caffe_fpn_gn-head_1x_coco", {})
+    configs.set_norm(caffe, "BN", frozen=False)
+    assert caffe.model.backbone.norm_cfg.requires_grad is True
+    swin = configs.load_model_config("swin/mask_rcnn_swin-t-p4-w7_fpn_1x_coco", {})
+    configs.set_norm(swin, "SyncBN", frozen=True)
+    assert "norm_eval" not in swin.model.backbone
+
+
+def test_drop_pretrained() -> None:
+    cfg = configs.load_model_config(RETINANET, {})
+    configs.drop_pretrained(cfg)
+    assert "torchvision://" not in cfg.pretty_text
+
+
+def test_names_and_families() -> None:
+    assert RETINANET in configs.families()["retinanet"]
+    assert len(configs.detector_names()) > 500
+    assert not any(name.startswith("_base_") for name in configs.detector_names())
