@@ -15,7 +15,6 @@ import json
 import platform
 import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,9 @@ def main() -> None:
         "samples_per_gpu": bench.samples_per_gpu,
         "image": "x".join(str(side) for side in bench.image_size),
         "rounds": len(rounds),
-        **{f"{key}_s": round(statistics.median(r[key] for r in rounds), 5) for key in ("student", "teacher", "distill")},
+        **{
+            f"{key}_s": round(statistics.median(r[key] for r in rounds), 5) for key in ("student", "teacher", "distill")
+        },
         "ratio": round(statistics.median(ratios), 4),
         "ratio_low": round(ratios[len(ratios) // 10], 4),
         "ratio_high": round(ratios[-1 - len(ratios) // 10], 4),
@@ -98,7 +99,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--fp16", action="store_true")
     parser.add_argument("--samples-per-gpu", type=int, help="default: the task's")
-    parser.add_argument("--synthetic", action="store_true", help="random images at the task's scale instead of its data")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="random images at the task's scale instead of its data"
+    )
     parser.add_argument("--data-root")
     parser.add_argument("--storage", default="kdbench-runs")
     parser.add_argument("--rounds", type=int, default=30)

@@ -51,17 +51,24 @@ class StepCost:
         self.image_size = spec.pipeline.image_scale
         schedule = spec.schedule.model_copy(update=changes)
         teacher = TeacherRef(config=spec.teacher.config, set=spec.teacher.set, id="random")
-        spec = spec.model_copy(update={"schedule": schedule, "student": spec.student.model_copy(update={"pretrained": False})})
+        spec = spec.model_copy(
+            update={"schedule": schedule, "student": spec.student.model_copy(update={"pretrained": False})}
+        )
         cfg, classes, self.batches = self._inputs(spec, synthetic, storage, data_root)
         info = self._student_info(cfg)
-        values = {**registry.get(method).Params().plain(), **registry.get(method).default_params(info), **(params or {})}
+        values = {
+            **registry.get(method).Params().plain(),
+            **registry.get(method).default_params(info),
+            **(params or {}),
+        }
         recipes = {
             "student": task_recipe(spec, "none", {}, {}, None, 0),
             "distill": task_recipe(spec, method, values, {}, teacher, 0),
         }
         self.device = torch.device(check_device(recipes["student"], device))
         self.distillers = {
-            name: assemble(recipe, cfg, classes, self.device, None, random_teacher=True) for name, recipe in recipes.items()
+            name: assemble(recipe, cfg, classes, self.device, None, random_teacher=True)
+            for name, recipe in recipes.items()
         }
         self.fp16 = fp16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=fp16)
@@ -107,8 +114,9 @@ class StepCost:
             width, height = self.image_size
             batches = synthetic_batches(BATCHES, self.samples_per_gpu, (height, width), len(classes))
             return cfg, classes, itertools.cycle(batches)
-        from kdbench.data import prepare
         from kdbench.data.loaders import build_dataset, train_loader
+
+        from kdbench.data import prepare
 
         data = prepare(spec.dataset, storage_folder(storage), Path(data_root) if data_root else None)
         recipe: Recipe = task_recipe(spec, "none", {}, {}, None, 0)

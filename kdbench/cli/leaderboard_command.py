@@ -12,12 +12,19 @@ from kdbench.cli.options import storage_option, tracking_option
 @click.command("leaderboard", epilog="Example: kdbench leaderboard --task shapes --format csv -o shapes.csv")
 @click.argument("studies", nargs=-1)
 @click.option("--task", help="Only runs on this task.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+)
 @click.option("-o", "--output", metavar="FILE", help="Write to a file instead of stdout.")
 @storage_option
 @tracking_option
 def command(
-    studies: tuple[str, ...], task: str | None, form: str, output: str | None, storage: str | None, tracking_uri: str | None
+    studies: tuple[str, ...],
+    task: str | None,
+    form: str,
+    output: str | None,
+    storage: str | None,
+    tracking_uri: str | None,
 ) -> None:
     """Compare finished runs of STUDIES (default: all), from MLflow alone."""
     from kdbench.specs.paths import storage_folder

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdbench.errors import InputError
+
 Listing = tuple[list[str], list[list[str]]]
 
 
@@ -23,7 +25,11 @@ def _methods() -> Listing:
 
     rows = []
     for name in registry.names():
-        method = registry.get(name)
+        try:
+            method = registry.get(name)
+        except InputError as error:  # a package whose entry point is broken does not hide the others
+            rows.append([name, "-", "-", f"cannot be loaded: {error}", "-"])
+            continue
         teacher = "yes" if method.needs_teacher else "no"
         rows.append([name, ", ".join(method.presets) or "-", teacher, method.title, method.reference])
     return ["method", "presets", "teacher", "idea", "reference"], rows
@@ -35,7 +41,13 @@ def _tasks() -> Listing:
 
     tasks = [load_task(name) for name in resources.names("benchmarks/tasks")]
     return ["task", "what", "data", "epochs", "metric"], [
-        [t.name, t.title, "generated" if t.dataset.kind == "shapes" else f"{t.dataset.kind}, --data-root", str(t.schedule.epochs), t.metric]
+        [
+            t.name,
+            t.title,
+            "generated" if t.dataset.kind == "shapes" else f"{t.dataset.kind}, --data-root",
+            str(t.schedule.epochs),
+            t.metric,
+        ]
         for t in tasks
     ]
 

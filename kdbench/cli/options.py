@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 storage_option = click.option(
-    "--storage", metavar="DIR", help="Folder of studies, teachers, data and MLflow [default: $KDBENCH_HOME or ./kdbench-runs]."
+    "--storage",
+    metavar="DIR",
+    help="Folder of studies, teachers, data and MLflow [default: $KDBENCH_HOME or ./kdbench-runs].",
 )
 tracking_option = click.option(
     "--tracking-uri", metavar="URI", help="MLflow tracking server or database [default: SQLite in the storage folder]."

@@ -18,16 +18,26 @@ from kdbench.cli.options import address_option, data_root_option, set_option, st
 @data_root_option
 @click.option("--name", metavar="STUDY", help="Name of the study [default: METHOD-TASK, numbered].")
 @click.option("--trials", type=int, metavar="N", help="Trials of the method; the baseline's come on top [default: 20].")
-@click.option("--epochs", type=int, metavar="E", help="Epochs of a trial [default: the task's]. The teacher keeps its own.")
-@click.option("--seeds", type=int, default=1, show_default=True, metavar="N",
-              help="Above 1: train the best of method and baseline again with N fresh seeds, measured on the report split.")
+@click.option(
+    "--epochs", type=int, metavar="E", help="Epochs of a trial [default: the task's]. The teacher keeps its own."
+)
+@click.option(
+    "--seeds",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Above 1: train the best of method and baseline again with N fresh seeds, measured on the report split.",
+)
 @click.option("--space", metavar="FILE", help="A search space file [default: the method's own].")
 @set_option
 @click.option("--algorithm", type=click.Choice(["optuna", "random", "grid"]), default="optuna", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="none", show_default=True)
 @click.option("--concurrent", type=int, metavar="N", help="Trials at once [default: as many as fit].")
 @click.option("--cpus", type=float, default=1, show_default=True, help="CPU cores of a training process.")
-@click.option("--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one].")
+@click.option(
+    "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
+)
 @address_option
 @storage_option
 @tracking_option

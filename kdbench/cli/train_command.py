@@ -7,14 +7,20 @@ import click
 from kdbench.cli.options import data_root_option, storage_option, tracking_option
 
 
-@click.command("train", epilog="Example: kdbench train recipe.yaml   (task: shapes, method: defeat, params: {decay: linear})")
+@click.command(
+    "train", epilog="Example: kdbench train recipe.yaml   (task: shapes, method: defeat, params: {decay: linear})"
+)
 @click.argument("recipe")
 @data_root_option
 @storage_option
 @tracking_option
-@click.option("--teacher", metavar="FILE|URL", help="Weights of the teacher [default: the stored one, trained if there is none].")
+@click.option(
+    "--teacher", metavar="FILE|URL", help="Weights of the teacher [default: the stored one, trained if there is none]."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(0), default=0, help="Torch threads of each process [default: torch's choice].")
+@click.option(
+    "--threads", type=click.IntRange(0), default=0, help="Torch threads of each process [default: torch's choice]."
+)
 @click.option("--report", is_flag=True, help="Measure the report split at the end.")
 @click.option("--no-track", is_flag=True, help="Do not write the run into MLflow.")
 def command(

@@ -1,20 +1,20 @@
 """The contract of a distillation method. A new one is one file in this folder:
 
-    class Mimic(Method):
-        \"\"\"Mean squared error between the FPN levels.\"\"\"
+class Mimic(Method):
+    \"\"\"Mean squared error between the FPN levels.\"\"\"
 
-        class Params(MethodParams):
-            weight: float = Field(1.0, ge=0)
+    class Params(MethodParams):
+        weight: float = Field(1.0, ge=0)
 
-        name = "mimic"
-        weights = ("weight",)
+    name = "mimic"
+    weights = ("weight",)
 
-        def taps(self):
-            return Taps(neck=True)
+    def taps(self):
+        return Taps(neck=True)
 
-        def forward(self, student, teacher, batch, progress):
-            pairs = zip(student.neck, teacher.neck)
-            return {"loss_mimic": self.params.weight * sum(F.mse_loss(s, t) for s, t in pairs)}
+    def forward(self, student, teacher, batch, progress):
+        pairs = zip(student.neck, teacher.neck)
+        return {"loss_mimic": self.params.weight * sum(F.mse_loss(s, t) for s, t in pairs)}
 """
 
 from __future__ import annotations

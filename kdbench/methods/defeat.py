@@ -59,7 +59,7 @@ class DeFeat(Method):
         "head_fg_weight",
         "head_bg_weight",
     )
-    presets = {  # noqa: RUF012 - annotated in the base class
+    presets = {
         "defeat_neck": {"head_fg_weight": 0.0, "head_bg_weight": 0.0},
         "defeat_full": {"head_fg_weight": 2.0, "head_bg_weight": 2.0},
     }

@@ -1,8 +1,8 @@
 """Names -> methods. Built-ins are imported when asked for; other packages add theirs by an entry point:
 
-    [options.entry_points]
-    kdbench.methods =
-        mimic = my_package.mimic:Mimic
+[options.entry_points]
+kdbench.methods =
+    mimic = my_package.mimic:Mimic
 """
 
 from __future__ import annotations

@@ -71,7 +71,9 @@ def start(planned: Planned, storage: Path, address: str | None) -> StudyResult:
         return _run(planned.plan, planned.data, folder, storage, address, retry=())
 
 
-def resume(study: str, *, storage: str | Path | None = None, address: str | None = None, retry_failed: bool = False) -> StudyResult:
+def resume(
+    study: str, *, storage: str | Path | None = None, address: str | None = None, retry_failed: bool = False
+) -> StudyResult:
     """Go on with a study: ended trials stay, running ones continue from their last evaluation, lost ones are tried again.
 
     Raises:
@@ -114,7 +116,9 @@ def _run(
             view.start(board)
             attempt = folder / "ray" / f"attempt-{_next_attempt(folder)}"
             try:
-                run_board(board, payload, concurrent=concurrent, resources=plan.resources, processes=processes, folder=attempt)
+                run_board(
+                    board, payload, concurrent=concurrent, resources=plan.resources, processes=processes, folder=attempt
+                )
             except KeyboardInterrupt:
                 for trial in board.trials.values():
                     if trial.running:
@@ -168,7 +172,11 @@ def _study_tags(plan: StudyPlan) -> dict[str, str]:
 
 def _study_params(plan: StudyPlan) -> dict[str, Any]:
     keys = ("method", "trials", "seeds", "seed", "algorithm", "scheduler")
-    return {**{key: getattr(plan, key) for key in keys}, "epochs": plan.task.schedule.epochs, "metric": plan.task.metric}
+    return {
+        **{key: getattr(plan, key) for key in keys},
+        "epochs": plan.task.schedule.epochs,
+        "metric": plan.task.metric,
+    }
 
 
 def _summary(board: Board) -> dict[str, float]:

@@ -87,9 +87,9 @@ class Board:
             return self._new(TrialState(TEACHER, BASELINE, "teacher", 0, {}, recipe))
         for arm in self.plan.arms():
             if arm == BASELINE or self.teacher_ready:
-                trial = self._next_of(arm)
-                if trial is not None:
-                    return trial
+                fresh = self._next_of(arm)
+                if fresh is not None:
+                    return fresh
         if self._searched():
             return self._next_final()
         return None
@@ -171,7 +171,9 @@ class Board:
             stop = False
             if trial.stage == "search" and trial.arm in self._halving:
                 stop = self._halving[trial.arm].report(trial.id, epoch, value)
-            self._write({"event": "report", "trial": trial.id, "epoch": epoch, "value": value, "metrics": metrics, "stop": stop})
+            self._write(
+                {"event": "report", "trial": trial.id, "epoch": epoch, "value": value, "metrics": metrics, "stop": stop}
+            )
             for listener in self.listeners:
                 listener.on_report(trial, epoch)
         return trial.stop and epoch == max(trial.reports, default=0)

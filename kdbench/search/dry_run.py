@@ -6,7 +6,6 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -28,7 +27,9 @@ def describe(planned: Planned, storage: Path) -> str:
         trial = board._next_of(plan.method)
     assert trial is not None
     counts = {arm: trial_count(plan, arm) for arm in plan.arms()}
-    train_teacher = plan.teacher_train and plan.teacher is not None and not teachers.weights_file(storage, plan.teacher).is_file()
+    train_teacher = (
+        plan.teacher_train and plan.teacher is not None and not teachers.weights_file(storage, plan.teacher).is_file()
+    )
     seconds = _estimate(plan, planned, trial.recipe, counts, train_teacher)
     finals = len(plan.arms()) * plan.seeds if plan.seeds > 1 else 0
     parts = [f"{counts[arm]} of {arm}" for arm in plan.arms()]
@@ -75,10 +76,8 @@ def _seconds(recipe: Recipe, planned: Planned) -> float:
     images = planned.data.splits["train"].num_images * recipe.dataset.repeat
     batch = recipe.schedule.samples_per_gpu * recipe.schedule.gpus
     evaluation = probe.seconds_per_test_image() * planned.data.splits["search"].num_images
-    return recipe.schedule.epochs * (math.ceil(images / batch) * step + evaluation)
+    return float(recipe.schedule.epochs) * (math.ceil(images / batch) * step + evaluation)
 
 
 def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{max(1, round(seconds / 60))} minutes"
-
-

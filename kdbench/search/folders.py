@@ -44,7 +44,9 @@ def check_name(storage: Path, name: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InputError(f"--name {name!r}: use letters, digits, '.', '_' and '-'")
     if name in studies(storage):
-        raise InputError(f"study {name!r} exists already and is left as it is; go on with 'kdbench resume {name}' or take another --name")
+        raise InputError(
+            f"study {name!r} exists already and is left as it is; go on with 'kdbench resume {name}' or take another --name"
+        )
 
 
 def create(storage: Path, plan: StudyPlan) -> Path:
@@ -89,7 +91,9 @@ def only_driver(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(f"study {folder.name!r} is being run by another process; wait for it, or end it first") from None
+        raise InputError(
+            f"study {folder.name!r} is being run by another process; wait for it, or end it first"
+        ) from None
     try:
         yield
     finally:

@@ -33,7 +33,9 @@ class Ledger:
             try:
                 events.append(json.loads(line))
             except json.JSONDecodeError:
-                raise RunError(f"{self.path}: line {number} is damaged; restore the file from a copy or start a new study") from None
+                raise RunError(
+                    f"{self.path}: line {number} is damaged; restore the file from a copy or start a new study"
+                ) from None
         if len(whole) < len(raw):
             with open(self.path, "r+b") as file:
                 file.truncate(len(whole))

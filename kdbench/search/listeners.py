@@ -77,7 +77,8 @@ class Keeper(Listener):
     def on_end(self, trial: TrialState) -> None:
         workdir = self.folder / "trials" / trial.id
         if trial.id == TEACHER and trial.end == "completed":
-            assert self.plan.teacher is not None and self.board is not None
+            assert self.plan.teacher is not None
+            assert self.board is not None
             content = {"source": "trained", "recipe": trial.recipe.plain(), "summary": trial.summary}
             teachers.publish(self.storage, self.plan.teacher, workdir / "student.pth", content)
             self.board.teacher_ready = True

@@ -97,7 +97,9 @@ def _as_optuna(
         inside = inside and domain.contains(value)
         if domain.choice is not None:
             params[name] = canonical_json(value)
-            distributions[name] = optuna.distributions.CategoricalDistribution([canonical_json(o) for o in domain.choice])
+            distributions[name] = optuna.distributions.CategoricalDistribution(
+                [canonical_json(o) for o in domain.choice]
+            )
             return value
         if domain.or_ is not None:
             plain = value == domain.or_

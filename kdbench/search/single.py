@@ -93,7 +93,14 @@ def _train_teacher(task: TaskSpec, reference: TeacherRef, data: Prepared, storag
 
 
 def _train(
-    recipe: Recipe, data: Prepared, weights: Path | None, workdir: Path, storage: Path, options: Options, *, teacher: bool = False
+    recipe: Recipe,
+    data: Prepared,
+    weights: Path | None,
+    workdir: Path,
+    storage: Path,
+    options: Options,
+    *,
+    teacher: bool = False,
 ) -> Outcome:
     tracker, key = None, ""
     if options.track:

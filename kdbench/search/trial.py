@@ -27,7 +27,9 @@ def run_trial(config: dict[str, Any]) -> None:
     except Exception as error:
         workdir = Path(payload["workdir"])
         (workdir / "error.txt").write_text(traceback.format_exc())
-        outcome = Outcome("failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (see error.txt)")
+        outcome = Outcome(
+            "failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (see error.txt)"
+        )
     _report({"event": "end", "end": outcome.end, "reason": outcome.reason, "summary": outcome.summary}, 0.0)
 
 

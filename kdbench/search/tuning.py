@@ -76,7 +76,9 @@ class BoardScheduler(FIFOScheduler):
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
 
-def run_board(board: Board, payload: Any, *, concurrent: int, resources: Resources, processes: int, folder: Path) -> None:
+def run_board(
+    board: Board, payload: Any, *, concurrent: int, resources: Resources, processes: int, folder: Path
+) -> None:
     """Run a study's remaining trials on the Ray that is up.
 
     Args:

@@ -30,7 +30,8 @@ class SplitSpec(Spec):
         given = [k for k in ("annotations", "image_sets", "size", "cut") if getattr(self, k) is not None]
         if len(given) != 1:
             raise ValueError(
-                "a split needs exactly one of annotations, image_sets, size, cut" + (f"; it has {', '.join(given)}" if given else "")
+                "a split needs exactly one of annotations, image_sets, size, cut"
+                + (f"; it has {', '.join(given)}" if given else "")
             )
         return self
 

@@ -16,7 +16,9 @@ def storage_folder(given: str | Path | None = None) -> Path:
     """
     text = str(given or os.environ.get("KDBENCH_HOME") or "kdbench-runs")
     if "://" in text:
-        raise InputError(f"--storage {text}: a folder is needed, on a path that all nodes share; URIs are not supported yet")
+        raise InputError(
+            f"--storage {text}: a folder is needed, on a path that all nodes share; URIs are not supported yet"
+        )
     path = Path(text).expanduser().absolute()
     if path.exists() and not path.is_dir():
         raise InputError(f"--storage {path}: is a file; give a folder")

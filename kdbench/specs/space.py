@@ -99,7 +99,9 @@ def load_space(method: str, given: str | None = None) -> SpaceSpec:
         path = resources.find("search_spaces", given, "search space")
     space = SpaceSpec.load(path)
     if space.method != method:
-        raise InputError(f"{path}: is a space of method {space.method!r}, not of {method!r}; give --space the right file")
+        raise InputError(
+            f"{path}: is a space of method {space.method!r}, not of {method!r}; give --space the right file"
+        )
     return space
 
 

@@ -41,7 +41,7 @@ def assemble(
         InputError: weights that do not fit, or a method that does not suit the detectors.
     """
     student = models.build(cfg.model, seed=recipe.seed)
-    student.CLASSES = classes
+    student.CLASSES = classes  # type: ignore[assignment]  # what mmdet calls it
     if recipe.student.init:
         weights.load_weights(student, recipe.student.init, classes=classes, what="student.init")
     student_info = models.info(student, cfg.model)

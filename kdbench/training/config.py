@@ -31,7 +31,9 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
     cfg.merge_from_dict({"data": None})
     cfg.data = _data(recipe, data, with_masks)
     cfg.optimizer = optimizer(schedule)
-    cfg.optimizer_config = {"grad_clip": {"max_norm": schedule.grad_clip, "norm_type": 2} if schedule.grad_clip else None}
+    cfg.optimizer_config = {
+        "grad_clip": {"max_norm": schedule.grad_clip, "norm_type": 2} if schedule.grad_clip else None
+    }
     cfg.lr_config = learning_rate(schedule)
     cfg.runner = {"type": "EpochBasedRunner", "max_epochs": schedule.epochs}
     cfg.evaluation = {"interval": 1, "metric": ["bbox", "segm"] if with_masks else "bbox"}
@@ -79,7 +81,7 @@ def pipelines(spec: PipelineSpec, with_masks: bool) -> tuple[list[dict[str, Any]
     """mmdet's train and test pipelines."""
     normalize = {"type": "Normalize", "mean": list(spec.mean), "std": list(spec.std), "to_rgb": spec.to_rgb}
     pad = {"type": "Pad", "size_divisor": spec.pad_divisor}
-    train = [
+    train: list[dict[str, Any]] = [
         {"type": "LoadImageFromFile"},
         {"type": "LoadAnnotations", "with_bbox": True, "with_mask": with_masks},
         {"type": "Resize", "img_scale": tuple(spec.image_scale), "keep_ratio": spec.keep_ratio},
@@ -92,7 +94,7 @@ def pipelines(spec: PipelineSpec, with_masks: bool) -> tuple[list[dict[str, Any]
             "keys": ["img", "gt_bboxes", "gt_labels", "gt_bboxes_ignore", *(["gt_masks"] if with_masks else [])],
         },
     ]
-    test = [
+    test: list[dict[str, Any]] = [
         {"type": "LoadImageFromFile"},
         {
             "type": "MultiScaleFlipAug",

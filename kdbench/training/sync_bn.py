@@ -71,7 +71,7 @@ def convert_sync_batchnorm_for_cpu(module: nn.Module) -> nn.Module:
     """
     for child in module.modules():
         if isinstance(child, nn.SyncBatchNorm):  # mmcv builds a subclass of its own
-            child.__class__ = AllReduceBatchNorm
+            child.__class__ = AllReduceBatchNorm  # type: ignore[assignment]
     return module
 
 

@@ -84,5 +84,7 @@ def require(storage: Path, teacher: TeacherRef | None) -> Path | None:
         return None
     path = weights_file(storage, teacher)
     if not path.is_file():
-        raise InputError(f"teacher {teacher.id} is not in {storage / 'teachers'}; train it with a search on the task, or give --teacher")
+        raise InputError(
+            f"teacher {teacher.id} is not in {storage / 'teachers'}; train it with a search on the task, or give --teacher"
+        )
     return path

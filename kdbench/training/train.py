@@ -73,7 +73,8 @@ def train_rank(job: Job, callback: TrainingCallback, rank: Rank) -> Outcome:
             except torch.cuda.OutOfMemoryError:
                 free = f"{torch.cuda.get_device_properties(0).total_memory / 2**30:.0f} GiB"
                 return trainer.outcome(
-                    "infeasible", f"does not fit in the memory of the GPU ({free}); lower samples_per_gpu or the image scale"
+                    "infeasible",
+                    f"does not fit in the memory of the GPU ({free}); lower samples_per_gpu or the image scale",
                 )
     finally:
         del trainer

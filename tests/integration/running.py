@@ -117,7 +117,9 @@ def check_mlflow(storage: Path, study: str, uri: str | None = None) -> None:
     assert parents[0].info.status == "FINISHED"
     trials = {r.data.tags["kdbench.trial"]: r for r in mine if r.data.tags["kdbench.kind"] == "trial"}
     wanted = {name: entry for name, entry in result(storage, study).items() if name != "teacher"}
-    assert sorted(r.data.tags["kdbench.trial"] for r in mine if r.data.tags["kdbench.kind"] == "trial") == sorted(wanted)
+    assert sorted(r.data.tags["kdbench.trial"] for r in mine if r.data.tags["kdbench.kind"] == "trial") == sorted(
+        wanted
+    )
     for name, entry in wanted.items():
         run = trials[name]
         assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id

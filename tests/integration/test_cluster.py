@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.integration.running import check_mlflow, events, reports, result, wait_for
 
 CLUSTER_ENVIRONMENT = {

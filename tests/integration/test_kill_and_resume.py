@@ -7,11 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.integration.running import check_mlflow, events, reports, result, wait_for
 
 
 def search(task: Path, storage: Path) -> list[object]:
-    values = ["search", "defeat", "--task", task, "--trials", 3, "--name", "s", "--scheduler", "asha", "--concurrent", 1]
+    values = [
+        "search",
+        "defeat",
+        "--task",
+        task,
+        "--trials",
+        3,
+        "--name",
+        "s",
+        "--scheduler",
+        "asha",
+        "--concurrent",
+        1,
+    ]
     return [*values, "--storage", storage, "--epochs", 3]
 
 
@@ -28,7 +42,9 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path, tiny_task: Path,
     wait_for(lambda: reports(cut, "s") >= 1, "a first evaluation", run)
     run.kill_everything()
     again = kdbench("resume", "s", "--storage", cut)
-    wait_for(lambda: any(e["trial"] == "defeat-001" and e["event"] == "report" for e in events(cut, "s")), "trial", again)
+    wait_for(
+        lambda: any(e["trial"] == "defeat-001" and e["event"] == "report" for e in events(cut, "s")), "trial", again
+    )
     again.kill_everything()
     last = kdbench("resume", "s", "--storage", cut)
     assert last.wait() == 0, last.text()

@@ -65,7 +65,9 @@ def recipe(task: TaskSpec, teacher: Any, method: str = "defeat", **training: Any
     return task_recipe(task, method, params, training, teacher[0] if method != "none" else None, 0)
 
 
-def run(recipe: Recipe, data: Prepared, folder: Path, teacher: Any, callback: TrainingCallback | None = None) -> Outcome:
+def run(
+    recipe: Recipe, data: Prepared, folder: Path, teacher: Any, callback: TrainingCallback | None = None
+) -> Outcome:
     return train(Job(recipe, data, folder, teacher[1], device="cpu", threads=1), callback)
 
 

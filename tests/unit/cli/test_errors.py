@@ -66,7 +66,11 @@ CASES = [
 
 @pytest.mark.parametrize(("arguments", "words"), CASES, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
 def test_one_line_and_exit_code_2(
-    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.yaml").write_text("task: shapes\nparams: {a: [1}\n")

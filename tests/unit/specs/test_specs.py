@@ -183,7 +183,9 @@ def test_shipped_spaces_contain_the_published_values() -> None:
             info = DetectorInfo(family, 3, (8,) * 5, (8, 16, 32, 64, 128), (4, 8, 16, 32))  # type: ignore[arg-type]
             values = {**method.Params().plain(), **method.default_params(info)}
             for key, domain in load_space(name).params.items():
-                assert domain.contains(values[key]), f"{name} {family}: published {key}={values[key]} is outside its domain"
+                assert domain.contains(values[key]), (
+                    f"{name} {family}: published {key}={values[key]} is outside its domain"
+                )
 
 
 def test_training_space_names_the_unknown() -> None:
