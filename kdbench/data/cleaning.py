@@ -1,0 +1,76 @@
+"""Real annotations are dirty: what cannot be used is dropped and counted, what can be mended is mended and counted."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from kdbench.data.raw import Box, Image, RawSplit
+
+WORDS = {
+    "degenerate": "boxes without area dropped",
+    "outside": "boxes outside their image dropped",
+    "clipped": "boxes clipped to their image",
+    "unknown": "boxes of unknown classes skipped",
+    "empty": "images without objects kept",
+    "missing": "listed images without a file skipped",
+    "repeated": "images listed twice skipped",
+}
+
+
+def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Counter[str]) -> dict[str, Any]:
+    """A split as a COCO dictionary with clean boxes; what was done is added to `counts`.
+
+    Category ids count from 1 in the order of `classes`; image and annotation ids from 1.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    counts["missing"] += split.missing
+    for image in split.images:
+        if image.file in seen:
+            counts["repeated"] += 1
+            continue
+        seen.add(image.file)
+        number = len(images) + 1
+        images.append({"id": number, "file_name": image.file, "width": image.width, "height": image.height})
+        kept = 0
+        for box in image.boxes:
+            entry = _clean(box, image, classes, masks, counts)
+            if entry is not None:
+                annotations.append({"id": len(annotations) + 1, "image_id": number, **entry})
+                kept += not entry["iscrowd"]
+        counts["empty"] += kept == 0
+    categories = [{"id": index, "name": name} for index, name in enumerate(classes, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def sentence(counts: Counter[str]) -> str:
+    """What cleaning did, in one line; empty when the data was clean."""
+    return ", ".join(f"{counts[key]} {words}" for key, words in WORDS.items() if counts[key])
+
+
+def _clean(box: Box, image: Image, classes: tuple[str, ...], masks: bool, counts: Counter[str]) -> dict[str, Any] | None:
+    if box.name not in classes:
+        counts["unknown"] += 1
+        return None
+    left, top, right, bottom = box.corners
+    if not all(math.isfinite(side) for side in box.corners) or right - left < 1 or bottom - top < 1:
+        counts["degenerate"] += 1
+        return None
+    inside = (max(0.0, left), max(0.0, top), min(float(image.width), right), min(float(image.height), bottom))
+    if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
+        counts["outside"] += 1
+        return None
+    counts["clipped"] += inside != (left, top, right, bottom)
+    width, height = inside[2] - inside[0], inside[3] - inside[1]
+    entry: dict[str, Any] = {
+        "bbox": [inside[0], inside[1], width, height],
+        "area": width * height if box.area is None else box.area,
+        "category_id": classes.index(box.name) + 1,
+        "iscrowd": int(box.crowd),
+    }
+    if masks and box.segmentation is not None:
+        entry["segmentation"] = box.segmentation
+    return entry

@@ -1,0 +1,91 @@
+"""Loaders: mmdet's datasets, in an order that is a pure function of the seed and the epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+from collections.abc import Iterator, Sized
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler, Subset
+
+
+def build_dataset(cfg: dict[str, Any]) -> Any:
+    """mmdet's dataset of a config, without what pycocotools prints."""
+    from kdbench import ops
+
+    ops.install()
+    from mmdet.datasets import build_dataset as build
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return build(cfg)
+
+
+class EpochSampler(Sampler[int]):
+    """Indices of this process for an epoch, in batches of images that are all wide or all tall.
+
+    Formula:
+        the order of epoch e is drawn with (seed, e) alone; each group is filled up to whole global batches by repeating
+        its first images; process r takes the r-th share of every global batch.
+    """
+
+    def __init__(self, dataset: Sized, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.batch, self.seed, self.rank, self.world, self.epoch = batch, seed, rank, world, 0
+        flags = np.asarray(getattr(dataset, "flag", np.zeros(len(dataset), dtype=np.uint8)))
+        self.groups = [np.flatnonzero(flags == flag) for flag in np.unique(flags)]
+        whole = batch * world
+        self.batches = sum(-(-len(group) // whole) for group in self.groups)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.batches * self.batch
+
+    def __iter__(self) -> Iterator[int]:
+        stream = np.random.default_rng([self.seed, self.epoch])
+        whole = self.batch * self.world
+        batches: list[np.ndarray] = []
+        for group in self.groups:
+            order = stream.permutation(group)
+            order = np.resize(order, -(-len(order) // whole) * whole)
+            batches += list(order.reshape(-1, whole))
+        for index in stream.permutation(len(batches)):
+            start = self.rank * self.batch
+            yield from (int(i) for i in batches[index][start : start + self.batch])
+
+
+def train_loader(
+    dataset: Any, samples_per_gpu: int, workers: int, seed: int, rank: int = 0, world_size: int = 1
+) -> DataLoader[Any]:
+    """The training loader of one process; call `loader.sampler.set_epoch(e)` before each epoch."""
+    from mmcv.parallel import collate
+
+    return DataLoader(
+        dataset,
+        batch_size=samples_per_gpu,
+        sampler=EpochSampler(dataset, samples_per_gpu, seed, rank, world_size),
+        num_workers=workers,
+        collate_fn=partial(collate, samples_per_gpu=samples_per_gpu),
+        worker_init_fn=seed_worker,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def test_loader(dataset: Any, workers: int, rank: int = 0, world_size: int = 1) -> DataLoader[Any]:
+    """Images rank, rank + world_size, ... of a dataset, one at a time."""
+    from mmcv.parallel import collate
+
+    share: Any = Subset(dataset, range(rank, len(dataset), world_size))
+    return DataLoader(share, batch_size=1, num_workers=workers, collate_fn=partial(collate, samples_per_gpu=1))
+
+
+def seed_worker(_worker: int) -> None:
+    """Seed a loader's process from torch's own seed for it, which differs between workers and between epochs."""
+    seed = torch.initial_seed() % 2**32
+    random.seed(seed)
+    np.random.seed(seed)

@@ -1,0 +1,152 @@
+"""Prepared data: `datasets/<name>-<hash>/` with a cleaned COCO file for each split and a manifest; made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from kdbench.data import coco, shapes, voc
+from kdbench.data.cleaning import sentence, to_coco
+from kdbench.data.raw import RawSplit
+from kdbench.data.splits import cut
+from kdbench.errors import InputError
+from kdbench.specs.base import content_hash
+from kdbench.specs.dataset import SPLITS, DatasetSpec
+
+MANIFEST = "prepared.json"
+VERSION = 1
+"""Of the format: data prepared by an older kdbench is prepared again."""
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """Where a split lies, and how large it is."""
+
+    annotations: Path
+    images: Path
+    num_images: int
+    num_boxes: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset ready for mmdet's CocoDataset.
+
+    Attributes:
+        notes: what cleaning did, in one line; empty when the data was clean.
+        masks: instance masks are in the annotation files.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    hash: str
+    folder: Path
+    splits: dict[str, SplitFiles]
+    notes: str = ""
+    masks: bool = False
+
+
+def prepare(spec: DatasetSpec, storage: Path, data_root: Path | None) -> Prepared:
+    """Bring a dataset into its prepared form, or find it there. Safe in several processes and against a kill.
+
+    Raises:
+        InputError: no data root, not such a dataset, a broken annotation file, or nothing to learn from.
+    """
+    root = _root(spec, data_root)
+    identity = content_hash({"version": VERSION, "spec": spec.plain(), "sources": _fingerprint(spec, root)})
+    folder = storage / "datasets" / f"{spec.name}-{identity}"
+    if not (folder / MANIFEST).is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if not (folder / MANIFEST).is_file():
+                _make(spec, root, folder, identity)
+    return read_prepared(folder)
+
+
+def read_prepared(folder: Path) -> Prepared:
+    """Read a prepared dataset back."""
+    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    splits = {
+        name: SplitFiles(folder / f"{name}.json", folder / split["images"], split["num_images"], split["num_boxes"])
+        for name, split in content["splits"].items()
+    }
+    return Prepared(
+        content["name"], tuple(content["classes"]), content["hash"], folder, splits, content["notes"], content["masks"]
+    )
+
+
+def _root(spec: DatasetSpec, data_root: Path | None) -> Path | None:
+    if spec.kind == "shapes":
+        return None
+    if data_root is None:
+        raise InputError(f"dataset {spec.name} ({spec.kind}) lies on your disk; say where with --data-root DIR")
+    if not data_root.is_dir():
+        raise InputError(f"--data-root {data_root}: is not a folder; give the one with the {spec.kind} files")
+    return data_root.resolve()
+
+
+def _fingerprint(spec: DatasetSpec, root: Path | None) -> list[Any]:
+    if root is None:
+        return []
+    files = (voc if spec.kind == "voc" else coco).sources(spec, root)
+    return [str(root), *([str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
+
+
+def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> None:
+    """Build beside and rename: the folder appears whole or not at all."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        raw = _read(spec, root, temporary)
+        classes = spec.classes or _found(raw["train"])
+        masks = spec.kind == "shapes" or spec.masks
+        counts: Counter[str] = Counter()
+        manifest: dict[str, Any] = {"name": spec.name, "hash": identity, "classes": list(classes), "masks": masks, "splits": {}}
+        for name in SPLITS:
+            content = to_coco(raw[name], classes, masks, counts)
+            (temporary / f"{name}.json").write_text(json.dumps(content))
+            images = raw[name].folder
+            own = images.is_relative_to(temporary)
+            manifest["splits"][name] = {
+                "images": str(images.relative_to(temporary) if own else images),
+                "num_images": len(content["images"]),
+                "num_boxes": len(content["annotations"]),
+            }
+            if not content["annotations"]:
+                raise InputError(
+                    f"dataset {spec.name}, split {name}: no usable object of the classes {', '.join(classes) or '(none)'}; "
+                    "check the classes and the annotation files"
+                )
+        manifest["notes"] = sentence(counts)
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        temporary.chmod(0o755)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _read(spec: DatasetSpec, root: Path | None, temporary: Path) -> dict[str, RawSplit]:
+    raw: dict[str, RawSplit] = {}
+    for name in SPLITS:
+        split = getattr(spec, name)
+        if split.cut is not None:
+            continue
+        if root is None:
+            raw[name] = shapes.generate(spec, name, temporary / "images" / name)
+        else:
+            raw[name] = (voc if spec.kind == "voc" else coco).read(spec, split, root)
+    for name in SPLITS:
+        if name not in raw:
+            raw[name] = cut(spec, name, raw["train"])
+    return raw
+
+
+def _found(train: RawSplit) -> tuple[str, ...]:
+    return train.names or tuple(sorted({box.name for image in train.images for box in image.boxes if box.name}))

@@ -1,0 +1,26 @@
+"""A split cut out of train: seeded, independent of the order in which files were listed."""
+
+from __future__ import annotations
+
+import random
+
+from kdbench.data.raw import RawSplit
+from kdbench.errors import InputError
+from kdbench.specs.dataset import DatasetSpec
+
+
+def cut(spec: DatasetSpec, name: str, train: RawSplit) -> RawSplit:
+    """Take the images of split `name` out of `train` (which loses them) and give them as a split.
+
+    Raises:
+        InputError: nothing would be left to train on.
+    """
+    share = getattr(spec, name).cut
+    count = round(share * len(train.images)) if share < 1 else int(share)
+    if not 0 < count < len(train.images):
+        raise InputError(f"dataset {spec.name}: {name} cuts {count} of {len(train.images)} train images; give a smaller or larger 'cut'")
+    files = sorted(image.file for image in train.images)
+    chosen = set(random.Random(f"{spec.cut_seed}/{name}").sample(files, count))
+    taken = [image for image in train.images if image.file in chosen]
+    train.images = [image for image in train.images if image.file not in chosen]
+    return RawSplit(train.folder, taken, names=train.names)
