@@ -114,9 +114,8 @@ class StepCost:
             width, height = self.image_size
             batches = synthetic_batches(BATCHES, self.samples_per_gpu, (height, width), len(classes))
             return cfg, classes, itertools.cycle(batches)
-        from kdbench.data.loaders import build_dataset, train_loader
-
         from kdbench.data import prepare
+        from kdbench.data.loaders import build_dataset, train_loader
 
         data = prepare(spec.dataset, storage_folder(storage), Path(data_root) if data_root else None)
         recipe: Recipe = task_recipe(spec, "none", {}, {}, None, 0)

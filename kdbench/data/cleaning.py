@@ -51,7 +51,9 @@ def sentence(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[key]} {words}" for key, words in WORDS.items() if counts[key])
 
 
-def _clean(box: Box, image: Image, classes: tuple[str, ...], masks: bool, counts: Counter[str]) -> dict[str, Any] | None:
+def _clean(
+    box: Box, image: Image, classes: tuple[str, ...], masks: bool, counts: Counter[str]
+) -> dict[str, Any] | None:
     if box.name not in classes:
         counts["unknown"] += 1
         return None

@@ -35,7 +35,9 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     try:
         return _parse(content, folder)
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is not in COCO's format (missing or wrong: {error}); it needs images, annotations, categories") from None
+        raise InputError(
+            f"{path}: is not in COCO's format (missing or wrong: {error}); it needs images, annotations, categories"
+        ) from None
 
 
 def _parse(content: dict[str, Any], folder: Path) -> RawSplit:

@@ -108,7 +108,13 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
         classes = spec.classes or _found(raw["train"])
         masks = spec.kind == "shapes" or spec.masks
         counts: Counter[str] = Counter()
-        manifest: dict[str, Any] = {"name": spec.name, "hash": identity, "classes": list(classes), "masks": masks, "splits": {}}
+        manifest: dict[str, Any] = {
+            "name": spec.name,
+            "hash": identity,
+            "classes": list(classes),
+            "masks": masks,
+            "splits": {},
+        }
         for name in SPLITS:
             content = to_coco(raw[name], classes, masks, counts)
             (temporary / f"{name}.json").write_text(json.dumps(content))

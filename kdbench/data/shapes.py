@@ -58,7 +58,9 @@ def draw(size: tuple[int, int], stream: np.random.Generator) -> tuple[np.ndarray
     return canvas.clip(0, 255).astype(np.uint8), boxes
 
 
-def _place(size: tuple[int, int], stream: np.random.Generator, others: list[np.ndarray]) -> tuple[str, np.ndarray] | None:
+def _place(
+    size: tuple[int, int], stream: np.random.Generator, others: list[np.ndarray]
+) -> tuple[str, np.ndarray] | None:
     for _ in range(10):
         name = CLASSES[int(stream.integers(len(CLASSES)))]
         mask = _shape(name, size, stream)

@@ -18,7 +18,9 @@ def cut(spec: DatasetSpec, name: str, train: RawSplit) -> RawSplit:
     share = getattr(spec, name).cut
     count = round(share * len(train.images)) if share < 1 else int(share)
     if not 0 < count < len(train.images):
-        raise InputError(f"dataset {spec.name}: {name} cuts {count} of {len(train.images)} train images; give a smaller or larger 'cut'")
+        raise InputError(
+            f"dataset {spec.name}: {name} cuts {count} of {len(train.images)} train images; give a smaller or larger 'cut'"
+        )
     files = sorted(image.file for image in train.images)
     chosen = set(random.Random(f"{spec.cut_seed}/{name}").sample(files, count))
     taken = [image for image in train.images if image.file in chosen]

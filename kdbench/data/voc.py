@@ -51,7 +51,9 @@ def _lists(split: SplitSpec, root: Path) -> list[tuple[Path, str, Path]]:
         year = root / folder
         for needed in ("Annotations", "ImageSets/Main", "JPEGImages"):
             if not (year / needed).is_dir():
-                raise InputError(f"--data-root {root}: {year} is not a VOC folder, it has no {needed}/; give the folder that has it")
+                raise InputError(
+                    f"--data-root {root}: {year} is not a VOC folder, it has no {needed}/; give the folder that has it"
+                )
         path = year / "ImageSets" / "Main" / f"{name}.txt"
         if not path.is_file():
             known = [file.stem for file in path.parent.glob("*.txt")]
@@ -62,7 +64,9 @@ def _lists(split: SplitSpec, root: Path) -> list[tuple[Path, str, Path]]:
 
 def _image(year: Path, name: str, root: Path) -> Image | None:
     path = year / "Annotations" / f"{name}.xml"
-    file = next((f for s in (".jpg", ".jpeg", ".png", ".JPG") if (f := year / "JPEGImages" / f"{name}{s}").is_file()), None)
+    file = next(
+        (f for s in (".jpg", ".jpeg", ".png", ".JPG") if (f := year / "JPEGImages" / f"{name}{s}").is_file()), None
+    )
     if not path.is_file() or file is None:
         return None
     try:

@@ -1,0 +1,97 @@
+"""Bringing MLflow up to date with one record. Stopped anywhere, the next push does the rest and nothing twice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from kdbench.tracking.names import chunks
+from kdbench.tracking.record import GOES_ON, Closing, Record
+from kdbench.tracking.runs import EPOCH, log_file, set_tags
+
+
+def push(client: Any, record: Record) -> None:
+    """Write all that the record's run lacks: its status, its epochs, its end."""
+    ended = record.end is not None and record.end != "lost"
+    if record.wants_running and not ended:
+        _reopen(client, record)
+    record.wants_running = False
+    for epoch in sorted(record.epochs):
+        _epoch(client, record, epoch)
+    if record.closing is not None:
+        _close(client, record, record.closing)
+        record.closing = None
+
+
+def _reopen(client: Any, record: Record) -> None:
+    if record.status != "RUNNING":
+        client.update_run(record.run_id, status="RUNNING")
+        record.status = "RUNNING"
+    if record.end is not None:
+        for tag in ("kdbench.end", "kdbench.reason"):
+            _delete_tag(client, record, tag)
+        record.end = None
+
+
+def _delete_tag(client: Any, record: Record, tag: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_tag(record.run_id, tag)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def _epoch(client: Any, record: Record, epoch: int) -> None:
+    if epoch not in record.steps:
+        _reopen(client, record)  # an ended run that has news is running again
+        figures = {**record.epochs[epoch], EPOCH: float(epoch)}
+        _log(client, record, {name: (value, epoch) for name, value in figures.items()})
+        record.steps.add(epoch)
+    del record.epochs[epoch]
+
+
+def _close(client: Any, record: Record, closing: Closing) -> None:
+    last = max(record.steps, default=0)
+    again = closing.end is not None and record.end == closing.end
+    figures: dict[str, tuple[float, int]] = {}
+    for name, value in closing.summary.items():
+        known = record.values.get(name)
+        if known == value or (again and known is not None):
+            continue
+        if name in record.per_epoch:
+            if closing.end in GOES_ON:
+                continue  # the epochs tell it, and the next attempt will use the next step
+            figures[name] = (value, last + 1)
+        elif closing.end is None and known is not None:
+            figures[name] = (value, len(client.get_metric_history(record.run_id, name)))
+        else:
+            figures[name] = (value, last)
+    _log(client, record, figures)
+    if again:
+        return
+    if record.end is not None:
+        _delete_tag(client, record, "kdbench.reason")  # of the end before
+    tags = {}
+    if any(name.startswith("report/") for name in closing.summary):
+        tags["kdbench.split"] = "report"
+    if closing.reason is not None:
+        tags["kdbench.reason"] = closing.reason
+    if closing.end is not None:
+        tags["kdbench.end"] = closing.end
+        for path in closing.artifacts:
+            log_file(client, str(record.run_id), path)
+    set_tags(client, str(record.run_id), tags)
+    client.set_terminated(record.run_id, status=closing.status)
+    record.status, record.end = closing.status, closing.end
+
+
+def _log(client: Any, record: Record, figures: dict[str, tuple[float, int]]) -> None:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    batch = [Metric(name, value, now, step) for name, (value, step) in figures.items()]
+    for some in chunks(batch, 1000):
+        client.log_batch(record.run_id, metrics=some)
+    record.values.update({name: value for name, (value, _) in figures.items()})

@@ -1,0 +1,137 @@
+"""Reading runs back: everything that the leaderboard knows comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdbench.tracking import store
+from kdbench.tracking.client import connect, telling
+from kdbench.tracking.names import matching
+
+PAGE = 500
+"""Runs in one answer: some seconds over HTTP, well under the time limit."""
+KINDS = ("study", "trial", "teacher")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. What it does not have is None; `metrics` are the latest values; times are Unix seconds."""
+
+    run_id: str
+    kind: str
+    study: str | None
+    task: str
+    method: str | None = None
+    trial: str | None = None
+    recipe: str | None = None
+    config: str | None = None
+    seed: int | None = None
+    teacher: str | None = None
+    stage: str | None = None
+    split: str | None = None
+    end: str | None = None
+    status: str = "RUNNING"
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    start_time: float | None = None
+    end_time: float | None = None
+
+
+def read_runs(
+    uri: str,
+    *,
+    task: str | None = None,
+    studies: Collection[str] | None = None,
+    kinds: Collection[str] = KINDS,
+    method: str | None = None,
+) -> list[Run]:
+    """The runs of kdbench at `uri`, the oldest first; [] when there are none.
+
+    Args:
+        studies: only these; teachers belong to no study and come along.
+        method: only this one's trials.
+
+    Raises:
+        InputError: nothing answers at `uri`.
+
+    Example:
+        >>> [run.metrics["best/mAP"] for run in read_runs(uri, studies=["first"], kinds=["trial"])]
+        [0.21, 0.35]
+    """
+    if not store.exists(uri):
+        return []
+    client = connect(uri)
+    with telling(uri):
+        places = _experiments(client, task)
+        wanted = [_filter(one, task, method) for one in _selections(studies, kinds)]
+        found = [run for text in wanted for run in _pages(client, places, text)] if places else []
+    runs = [_run(entry) for entry in found]
+    return sorted((run for run in runs if run.kind in kinds), key=lambda run: (run.start_time or 0.0, run.run_id))
+
+
+def read_history(uri: str, run_id: str, metric: str) -> list[tuple[int, float]]:
+    """All (step, value) of a metric of a run, by step; [] when it has none."""
+    if not store.exists(uri):
+        return []
+    client = connect(uri)
+    with telling(uri):
+        return sorted((entry.step, entry.value) for entry in client.get_metric_history(run_id, metric))
+
+
+def _experiments(client: Any, task: str | None) -> list[str]:
+    if task is not None:
+        found = client.get_experiment_by_name(task)
+        return [found.experiment_id] if found is not None and found.lifecycle_stage == "active" else []
+    places, token = [], None
+    while True:
+        page = client.search_experiments(max_results=1000, page_token=token)
+        places += [entry.experiment_id for entry in page]
+        token = page.token
+        if not token:
+            return places
+
+
+def _selections(studies: Collection[str] | None, kinds: Collection[str]) -> list[dict[str, str]]:
+    """The tags to ask for: one question when everything is wanted, otherwise one for each study."""
+    if studies is None:
+        return [{"kdbench.kind": next(iter(kinds))}] if len(kinds) == 1 else [{}]
+    own = [{"kdbench.study": study} for study in dict.fromkeys(studies)] if set(kinds) != {"teacher"} else []
+    return own + ([{"kdbench.kind": "teacher"}] if "teacher" in kinds else [])
+
+
+def _filter(tags: dict[str, str], task: str | None, method: str | None) -> str:
+    more = {name: value for name, value in {"task": task, "method": method}.items() if value is not None}
+    text = matching({**tags, **{f"kdbench.{name}": value for name, value in more.items()}})
+    return text or "tags.`kdbench.kind` LIKE '%'"  # a server may hold other people's runs
+
+
+def _pages(client: Any, places: list[str], text: str) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_runs(places, text, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _run(entry: Any) -> Run:
+    tags, info = entry.data.tags, entry.info
+    own = {name: tags.get(f"kdbench.{name}") for name in ("study", "method", "trial", "recipe", "config", "teacher")}
+    states = {name: tags.get(f"kdbench.{name}") for name in ("stage", "split", "end")}
+    seed = tags.get("kdbench.seed", "")
+    return Run(
+        run_id=info.run_id,
+        kind=tags.get("kdbench.kind", ""),
+        task=tags.get("kdbench.task", ""),
+        seed=int(seed) if seed.lstrip("-").isdigit() else None,
+        status=info.status,
+        params=dict(entry.data.params),
+        metrics=dict(entry.data.metrics),
+        start_time=info.start_time / 1000 if info.start_time else None,
+        end_time=info.end_time / 1000 if info.end_time else None,
+        **own,
+        **states,
+    )

@@ -1,0 +1,86 @@
+"""Finding or making experiments and runs, by tags alone: whoever asks twice gets the same one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kdbench.tracking.names import chunks
+from kdbench.tracking.record import Record
+
+EPOCH = "epoch"
+"""A metric logged with each epoch: its steps are the epochs that the run has, whatever else was NaN."""
+
+log = logging.getLogger("kdbench.tracking")
+
+
+def experiment(client: Any, task: str, location: str | None) -> str:
+    """The id of the task's experiment; made if it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(task)
+    if found is None:
+        try:
+            return str(client.create_experiment(task, artifact_location=location))
+        except MlflowException:  # another study was faster
+            found = client.get_experiment_by_name(task)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        log.warning("MLflow's experiment %s was deleted; it is restored, because its name is taken", task)
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def make(client: Any, record: Record, experiment_id: str, parent: str | None) -> None:
+    """Make the record's run."""
+    tags = {**record.tags, **record.identity, **({"mlflow.parentRunId": parent} if parent else {})}
+    run = client.create_run(experiment_id, tags=tags, run_name=record.name)
+    record.run_id, record.status, record.wants_running = run.info.run_id, "RUNNING", False
+    _describe(client, record, {})
+
+
+def adopt(client: Any, record: Record, run: Any, parent: str | None) -> None:
+    """Go on with a run that is there: learn what it has, and add what it lacks."""
+    record.run_id, record.status = run.info.run_id, run.info.status
+    record.end = run.data.tags.get("kdbench.end")
+    record.values = dict(run.data.metrics)
+    if EPOCH in record.values:
+        record.steps = {metric.step for metric in client.get_metric_history(record.run_id, EPOCH)}
+    wanted = {**record.tags, **({"mlflow.parentRunId": parent} if parent else {})}
+    wanted.pop("kdbench.split", None)  # the end of the run has decided it
+    set_tags(client, record.run_id, {k: v for k, v in wanted.items() if run.data.tags.get(k) != v})
+    _describe(client, record, run.data.params)
+
+
+def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:
+    """Set tags, all in one request."""
+    from mlflow.entities import RunTag
+
+    for some in chunks([RunTag(name, value) for name, value in tags.items()]):
+        client.log_batch(run_id, tags=some)
+
+
+def log_file(client: Any, run_id: str, path: Path) -> None:
+    """Add an artifact; one that cannot be stored is told in the log and left out."""
+    try:
+        client.log_artifact(run_id, str(path))
+    except Exception as error:
+        log.warning("MLflow could not store %s: %s", path.name, " ".join(str(error).split())[:200])
+
+
+def _describe(client: Any, record: Record, there: dict[str, str]) -> None:
+    """Write the params that the run lacks. MLflow refuses to change one, so what is there stays."""
+    from mlflow.entities import Param
+
+    missing = [Param(name, value) for name, value in record.params.items() if name not in there]
+    if missing and record.recipe is not None:  # the artifact first: a run with all its params has it
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "recipe.json"
+            path.write_text(json.dumps(record.recipe, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            log_file(client, str(record.run_id), path)
+    for some in chunks(missing):
+        client.log_batch(record.run_id, params=some)
