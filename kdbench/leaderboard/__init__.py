@@ -1,19 +1,43 @@
-"""Comparing finished runs. `kdbench.leaderboard(...)` gives the rows as a pandas DataFrame."""
+"""The leaderboard: rows over finished runs. The package itself can be called.
+
+import kdbench
+
+kdbench.leaderboard("my-study")[["rank", "method", "mean", "delta", "verdict"]]
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["leaderboard"]
+
+
+def leaderboard(
+    *studies: str, task: str | None = None, storage: str | Path | None = None, tracking_uri: str | None = None
+) -> pd.DataFrame:
+    """The leaderboard of `studies` (all, when none is named) as a data frame; see `kdbench.leaderboard.api`."""
+    from kdbench.leaderboard import api
+
+    return api.leaderboard(*studies, task=task, storage=storage, tracking_uri=tracking_uri)
 
 
 class _Callable(ModuleType):
-    """This package is a function as well: `kdbench.leaderboard("study")` is `kdbench.leaderboard.api.leaderboard`."""
+    """`kdbench.leaderboard` is a package, and the function of the same name."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from kdbench.leaderboard.api import leaderboard
-
-        return leaderboard(*args, **kwargs)
+    def __call__(
+        self,
+        *studies: str,
+        task: str | None = None,
+        storage: str | Path | None = None,
+        tracking_uri: str | None = None,
+    ) -> pd.DataFrame:
+        return leaderboard(*studies, task=task, storage=storage, tracking_uri=tracking_uri)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -12,6 +12,9 @@ from kdbench.tracking.reader import Run
 Split = Literal["search", "report"]
 BASELINE = "none"
 
+Key = tuple[str, str, str, str]
+"""Task, study, method, configuration."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -41,23 +44,20 @@ class Config:
 
 
 def configs(runs: Iterable[Run]) -> list[Config]:
-    """The configurations that completed runs make up.
+    """The configurations that completed runs make up, each on the split where it is shown.
 
     Finalists that were all measured on the report split are shown on it, without the search's own trial, which
     won by what was measured on the search split. Everything else is shown on the search split.
     """
-    groups: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        if run.kind == "trial" and run.end == "completed" and run.config and run.method and run.seed is not None:
-            groups[run.task, run.study or "", run.method, run.config].append(run)
-    found = [_config(key, group) for key, group in groups.items()]
+    found = [_reported(key, group) or _searched(key, group) for key, group in _groups(runs).items()]
     return [config for config in found if config is not None]
 
 
 def on_split(runs: Iterable[Run], split: Split) -> list[Config]:
-    """The configurations with a figure on `split`, whatever else they were measured on."""
-    hidden = [run for run in runs if split == "report" or run.stage != "final"]
-    return [config for config in configs(hidden) if config.split == split]
+    """The configurations with a figure on `split`, whether they are shown on it or not."""
+    make = _reported if split == "report" else _searched
+    found = [make(key, group) for key, group in _groups(runs).items()]
+    return [config for config in found if config is not None]
 
 
 def metric_of(run: Run) -> str:
@@ -70,15 +70,26 @@ def figure(run: Run, split: Split) -> float | None:
     return _figure(run, split, metric_of(run))
 
 
-def _config(key: tuple[str, str, str, str], group: list[Run]) -> Config | None:
-    finals = [run for run in group if run.stage == "final"]
-    if finals and all(figure(run, "report") is not None for run in finals):
-        return _make(key, finals, "report")
+def _groups(runs: Iterable[Run]) -> dict[Key, list[Run]]:
+    groups: dict[Key, list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.kind == "trial" and run.end == "completed" and run.config and run.method and run.seed is not None:
+            groups[run.task, run.study or "", run.method, run.config].append(run)
+    return groups
+
+
+def _reported(key: Key, group: list[Run]) -> Config | None:
+    later = [run for run in group if run.stage != "search"]
+    complete = later and all(figure(run, "report") is not None for run in later)
+    return _make(key, later, "report") if complete else None
+
+
+def _searched(key: Key, group: list[Run]) -> Config | None:
     measured = [run for run in group if figure(run, "search") is not None]
     return _make(key, measured, "search") if measured else None
 
 
-def _make(key: tuple[str, str, str, str], group: list[Run], split: Split) -> Config:
+def _make(key: Key, group: list[Run], split: Split) -> Config:
     by_seed: dict[int, Run] = {}
     for run in sorted(group, key=lambda run: (run.start_time or 0.0, run.run_id)):
         by_seed[run.seed or 0] = run  # the same recipe twice: the later one counts

@@ -1,178 +1,128 @@
-"""Rows of the leaderboard: one configuration of one method in one study, over its seeds, against its baseline."""
+"""Runs become rows: who is compared with whom, and what it cost."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from pydantic import ConfigDict
+from kdbench.leaderboard.configs import BASELINE, Config, Split, configs, figure, on_split
+from kdbench.leaderboard.row import Row
+from kdbench.leaderboard.statistics import compare, summarize
+from kdbench.tracking.reader import Run
 
-from kdbench.leaderboard.statistics import difference, summarize
-from kdbench.specs.base import Spec
-
-BASELINE = "none"
-
-
-class RunLike(Protocol):
-    """What a row needs of a run; `kdbench.tracking.reader.Run` has it."""
-
-    kind: str
-    study: Any
-    task: str
-    method: Any
-    trial: Any
-    recipe: Any
-    config: Any
-    seed: Any
-    teacher: Any
-    stage: Any
-    end: Any
-    params: dict[str, str]
-    metrics: dict[str, float]
+SAME = ("dataset.", "pipeline.", "student.", "schedule.epochs", "metric")
+"""Params (by their start) that another study's baseline must share to be compared with."""
 
 
-class Row(Spec):
-    """A row; keys and order are those of JSON and CSV. Null where unknown.
+def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[Row]:
+    """The leaderboard of `runs`: rows by task, in each the highest mean first.
 
-    Attributes:
-        metric: which figure was measured, e.g. mAP (0..1); `split` says on which split.
-        ci95, delta_ci95: half-widths of 95 % intervals.
-        device_hours: mean of a run; search_device_hours: of all trials of the method in its study.
+    Args:
+        runs: trials, and the teachers that they refer to.
+        studies: rows of these only; the others serve as baselines.
+
+    Example:
+        >>> [(row.rank, row.method, row.mean) for row in build_rows(read_runs(uri))]
+        [(1, 'defeat', 0.36), (2, 'none', 0.21)]
     """
-
-    model_config = ConfigDict(frozen=False)
-
-    rank: int = 0
-    task: str
-    method: str
-    study: str | None
-    trial: str | None
-    recipe: str | None
-    metric: str
-    n_seeds: int
-    mean: float
-    std: float | None = None
-    ci95: float | None = None
-    baseline_mean: float | None = None
-    delta: float | None = None
-    delta_ci95: float | None = None
-    verdict: str | None = None
-    teacher_mean: float | None = None
-    gap_closed: float | None = None
-    device_hours: float | None = None
-    search_device_hours: float | None = None
-    peak_memory_gb: float | None = None
-    sec_per_iter: float | None = None
-    params_m: float | None = None
-    published: float | None = None
-    split: str = "search"
-
-
-KEYS = list(Row.model_fields)
-
-
-def build_rows(runs: Sequence[RunLike]) -> list[Row]:
-    """Rows of all completed trials, ranked by mean within a task; measured on the report split where finalists were.
-
-    A configuration that was trained again with fresh seeds has two rows: what the search saw of it, and what the
-    finalists measured. They are never mixed: the search's own figure is the best of many, and so too good.
-    """
-    costs: dict[tuple[Any, ...], float] = defaultdict(float)
-    groups: dict[tuple[Any, ...], list[RunLike]] = defaultdict(list)
-    teachers = {run.teacher: run for run in runs if run.kind == "teacher" and run.end == "completed"}
+    baselines = _Baselines(runs)
+    teachers = {(run.task, run.teacher): run for run in runs if run.kind == "teacher" and run.teacher}
+    spent: dict[tuple[str, str | None, str | None], list[float]] = defaultdict(list)
     for run in runs:
-        if run.kind != "trial":
-            continue
-        costs[run.task, run.study, run.method] += run.metrics.get("cost/device_hours", 0.0)
-        if run.end == "completed" and _value(run) is not None:
-            groups[run.task, run.study, run.method, _split(run), run.config].append(run)
-    rows: dict[tuple[Any, ...], Row] = {}
-    for key, members in groups.items():
-        rows[key] = _row(members, costs[key[:3]])
-    for key, row in rows.items():
-        _compare(key, row, rows, groups, teachers)
-    return _ranked(list(rows.values()))
+        if run.kind == "trial":
+            spent[run.task, run.study, run.method] += _metric([run], "cost/device_hours")
+    shown = [config for config in configs(runs) if studies is None or config.study in studies]
+    rows: list[Row] = []
+    for task in sorted({config.task for config in shown}):
+        own = sorted((c for c in shown if c.task == task), key=lambda c: (-c.mean, c.method, c.study, c.config))
+        for rank, config in enumerate(own, 1):
+            teacher = teachers.get((config.task, config.first.teacher))
+            rows.append(_row(rank, config, baselines.of(config), teacher, spent[task, config.study, config.method]))
+    return rows
 
 
-def _row(members: list[RunLike], search_cost: float) -> Row:
-    best = max(members, key=lambda run: _value(run) or 0.0)
-    summary = summarize([value for run in members if (value := _value(run)) is not None])
+class _Baselines:
+    """The best configuration of plain training, by study, or by task where a study has none."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        plain = [run for run in runs if run.method == BASELINE]
+        splits: tuple[Split, ...] = ("search", "report")
+        self._by_task: dict[tuple[str, Split], list[Config]] = defaultdict(list)
+        for split in splits:
+            for config in on_split(plain, split):
+                self._by_task[config.task, split].append(config)
+
+    def of(self, config: Config) -> Config | None:
+        """What a configuration is compared with: on the same split, by the same metric."""
+        task = [c for c in self._by_task[config.task, config.split] if c.metric == config.metric]
+        study = [c for c in task if c.study == config.study]
+        near = study or [c for c in task if _setting(c) == _setting(config)]
+        return max(near, key=lambda c: (c.mean, c.config), default=None)
+
+
+def _setting(config: Config) -> dict[str, str]:
+    return {name: value for name, value in config.first.params.items() if name.startswith(SAME)}
+
+
+def _row(rank: int, config: Config, baseline: Config | None, teacher: Run | None, spent: list[float]) -> Row:
+    summary = summarize(list(config.values.values()))
+    teacher_mean = figure(teacher, config.split) if teacher is not None else None
     return Row(
-        task=best.task,
-        method=best.method or "",
-        study=best.study,
-        trial=best.trial,
-        recipe=best.recipe,
-        metric=_metric(best),
+        rank=rank,
+        task=config.task,
+        method=config.method,
+        study=config.study,
+        trial=config.first.trial,
+        recipe=config.first.recipe,
+        metric=config.metric,
         n_seeds=summary.n,
         mean=summary.mean,
         std=summary.std,
         ci95=summary.ci95,
-        device_hours=_mean(members, "cost/device_hours"),
-        search_device_hours=search_cost or None,
-        peak_memory_gb=max((run.metrics.get("cost/peak_memory_gb", 0.0) for run in members), default=0.0) or None,
-        sec_per_iter=_mean(members, "sec_per_iter"),
-        params_m=best.metrics.get("cost/params_m"),
-        split=_split(best),
+        **_compared(config, baseline),
+        teacher_mean=teacher_mean,
+        gap_closed=_gap_closed(summary.mean, baseline.mean if baseline else None, teacher_mean),
+        **_costs(config, spent),
+        published=None,
+        split=config.split,
     )
 
 
-def _compare(
-    key: tuple[Any, ...],
-    row: Row,
-    rows: dict[tuple[Any, ...], Row],
-    groups: dict[tuple[Any, ...], list[RunLike]],
-    teachers: dict[Any, RunLike],
-) -> None:
-    """Against the best baseline on the same split: of the same study, else of the same task."""
-    task, study, _, split, _ = key
-    baselines = [k for k in rows if k[0] == task and k[2] == BASELINE and k[3] == split]
-    own = [k for k in baselines if k[1] == study]
-    members = groups[key]
-    # The baseline has no teacher of its own; its study's other trials name the one that it is measured against.
-    teacher = teachers.get(next((run.teacher for run in members if run.teacher), None))
-    if teacher is not None:
-        row.teacher_mean = teacher.metrics.get(f"{'report' if split == 'report' else 'best'}/{row.metric}")
-    if not baselines:
-        return
-    base_key = max(own or baselines, key=lambda k: rows[k].mean)
-    row.baseline_mean = rows[base_key].mean
-    if row.teacher_mean is not None and row.teacher_mean > row.baseline_mean and row.method != BASELINE:
-        row.gap_closed = (row.mean - row.baseline_mean) / (row.teacher_mean - row.baseline_mean)
-    if row.method == BASELINE:
-        return
-    row.delta = row.mean - row.baseline_mean
-    row.delta_ci95, row.verdict = difference(_by_seed(members), _by_seed(groups[base_key]))
+def _compared(config: Config, baseline: Config | None) -> dict[str, Any]:
+    if baseline is None:
+        return {"baseline_mean": None, "delta": None, "delta_ci95": None, "verdict": None}
+    result = compare(config.values, baseline.values)
+    if config.method == BASELINE:
+        return {"baseline_mean": baseline.mean, "delta": result.delta, "delta_ci95": None, "verdict": None}
+    return {
+        "baseline_mean": baseline.mean,
+        "delta": result.delta,
+        "delta_ci95": result.ci95,
+        "verdict": result.verdict,
+    }
 
 
-def _ranked(rows: list[Row]) -> list[Row]:
-    """By task; figures of the report split first, since they decide; then by mean."""
-    rows.sort(key=lambda row: (row.task, row.split != "report", -row.mean))
-    rank: dict[tuple[str, str], int] = defaultdict(int)
-    for row in rows:
-        rank[row.task, row.split] += 1
-        row.rank = rank[row.task, row.split]
-    return rows
+def _gap_closed(mean: float, baseline: float | None, teacher: float | None) -> float | None:
+    if baseline is None or teacher is None or teacher <= baseline:
+        return None
+    return (mean - baseline) / (teacher - baseline)
 
 
-def _metric(run: RunLike) -> str:
-    return run.params.get("metric", "mAP")
+def _costs(config: Config, spent: list[float]) -> dict[str, float | None]:
+    own = list(config.runs.values())
+    return {
+        "device_hours": _mean(_metric(own, "cost/device_hours")),
+        "search_device_hours": sum(spent) if spent else None,
+        "peak_memory_gb": max(_metric(own, "cost/peak_memory_gb"), default=None),
+        "sec_per_iter": _mean(_metric(own, "sec_per_iter")),
+        "params_m": _mean(_metric(own, "cost/params_m")),
+    }
 
 
-def _split(run: RunLike) -> str:
-    return "report" if f"report/{_metric(run)}" in run.metrics else "search"
+def _metric(runs: Iterable[Run], name: str) -> list[float]:
+    return [run.metrics[name] for run in runs if name in run.metrics]
 
 
-def _value(run: RunLike) -> float | None:
-    prefix = "report" if _split(run) == "report" else "best"
-    return run.metrics.get(f"{prefix}/{_metric(run)}")
-
-
-def _by_seed(members: list[RunLike]) -> dict[int, float]:
-    return {int(run.seed or 0): value for run in members if (value := _value(run)) is not None}
-
-
-def _mean(members: list[RunLike], key: str) -> float | None:
-    values = [run.metrics[key] for run in members if key in run.metrics]
+def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None

@@ -105,7 +105,7 @@ def _create(path: Path, storage: Path) -> None:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=120):
             if _there(path):
                 return
-            make_client(uri)  # sets the environment before mlflow is imported
+            make_client(f"sqlite:///{draft}")  # sets the environment before mlflow is imported; not the final file, which it would open
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
             with telling(uri):

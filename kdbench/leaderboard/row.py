@@ -1,0 +1,53 @@
+"""The leaderboard's row: a contract, because people and programs keep these tables."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kdbench.leaderboard.statistics import Verdict
+from kdbench.specs.base import Spec
+
+
+class Row(Spec):
+    """One configuration of one method in one study. None is what is not known.
+
+    Units: the metric and all differences in 0..1, device hours, GiB, seconds, millions of parameters.
+
+    Attributes:
+        trial: the earliest of its runs, with its `recipe`; the seeds' own are in MLflow.
+        ci95, delta_ci95: half-widths of 95 % intervals.
+        baseline_mean: of the study's best configuration of plain training, on the same split.
+        gap_closed: the share of the distance from the baseline to the teacher.
+        device_hours: of one run, on average; `search_device_hours`: of all the method's trials in the study.
+        published: the paper's figure, where one is known.
+        split: where it was measured: on `search`, which the search saw, or on `report`, which it did not.
+    """
+
+    rank: int
+    task: str
+    method: str
+    study: str
+    trial: str | None
+    recipe: str | None
+    metric: str
+    n_seeds: int
+    mean: float
+    std: float | None
+    ci95: float | None
+    baseline_mean: float | None
+    delta: float | None
+    delta_ci95: float | None
+    verdict: Verdict | None
+    teacher_mean: float | None
+    gap_closed: float | None
+    device_hours: float | None
+    search_device_hours: float | None
+    peak_memory_gb: float | None
+    sec_per_iter: float | None
+    params_m: float | None
+    published: float | None
+    split: Literal["search", "report"]
+
+
+KEYS = tuple(Row.model_fields)
+"""The keys of a row and the columns of a CSV, in order."""
