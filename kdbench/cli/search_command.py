@@ -63,10 +63,7 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
 
         click.echo(describe(planned, folder))
         return
-    plan = planned.plan
-    click.echo(f"study {plan.study}: {plan.method} on {plan.task.name}, in {folder / 'studies' / plan.study}", err=True)
-    result = api.start(planned, folder, address)
-    finish(result, folder, plan.tracking_uri)
+    finish(api.start(planned, folder, address), folder, planned.plan.tracking_uri)
 
 
 def finish(result: Any, folder: Any, tracking_uri: str | None) -> None:

@@ -16,6 +16,10 @@ WORDS = {
     "empty": "images without objects kept",
     "missing": "listed images without a file skipped",
     "repeated": "images listed twice skipped",
+    "twice": "boxes given twice dropped",
+    "renumbered": "boxes that shared an id renumbered",
+    "orphans": "boxes of images that are not listed skipped",
+    "maskless": "objects without a usable mask ignored",
 }
 
 
@@ -27,7 +31,7 @@ def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Coun
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     seen: set[str] = set()
-    counts["missing"] += split.missing
+    counts.update(split.dirt)
     for image in split.images:
         if image.file in seen:
             counts["repeated"] += 1
@@ -69,10 +73,32 @@ def _clean(
     width, height = inside[2] - inside[0], inside[3] - inside[1]
     entry: dict[str, Any] = {
         "bbox": [inside[0], inside[1], width, height],
-        "area": width * height if box.area is None else box.area,
+        # mmdet leaves objects of area 0 out of training without a word.
+        "area": box.area if box.area is not None and 0 < box.area < math.inf else width * height,
         "category_id": classes.index(box.name) + 1,
         "iscrowd": int(box.crowd),
     }
-    if masks and box.segmentation is not None:
+    if masks:
         entry["segmentation"] = box.segmentation
+        if not _usable(box.segmentation):
+            # An object is there, so it must not become background; without its mask it can only be ignored.
+            counts["maskless"] += not box.crowd
+            x, y = inside[:2]
+            corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+            entry |= {"iscrowd": 1, "segmentation": [corners]}
     return entry
+
+
+def _usable(segmentation: Any) -> bool:
+    """Polygons of three points or more, or a run-length code."""
+    if isinstance(segmentation, dict):
+        return bool(segmentation.get("counts")) and len(segmentation.get("size", ())) == 2
+    return (
+        isinstance(segmentation, list)
+        and bool(segmentation)
+        and all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 and _finite(p) for p in segmentation)
+    )
+
+
+def _finite(numbers: list[Any]) -> bool:
+    return all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)

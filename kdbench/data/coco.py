@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from kdbench.data.images import image_size
 from kdbench.data.raw import Box, Image, RawSplit
 from kdbench.errors import InputError
 from kdbench.specs.dataset import DatasetSpec, SplitSpec
@@ -33,32 +35,67 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     if not folder.is_dir():
         raise InputError(f"--data-root {root}: has no image folder {split.images}; check the data root and 'images'")
     try:
-        return _parse(content, folder)
-    except (KeyError, TypeError, AttributeError) as error:
+        raw = _parse(content, folder)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path}: is not in COCO's format (missing or wrong: {error}); it needs images, annotations, categories"
         ) from None
+    if raw.dirt["missing"] and not raw.images:
+        raise InputError(
+            f"{path}: none of its {raw.dirt['missing']} images lies in {folder}; check the data root and 'images'"
+        )
+    return raw
 
 
 def _parse(content: dict[str, Any], folder: Path) -> RawSplit:
     names = {category["id"]: str(category["name"]) for category in content["categories"]}
+    dirt: Counter[str] = Counter()
     by_image: dict[Any, list[Box]] = defaultdict(list)
-    seen: set[Any] = set()
+    seen: dict[Any, dict[str, Any]] = {}
     for item in content["annotations"]:
-        if item.get("id") in seen:
-            continue
-        seen.add(item.get("id", len(seen)))
-        left, top, width, height = (float(side) for side in item["bbox"])
-        crowd = bool(item.get("iscrowd", 0)) or bool(item.get("ignore", 0))
-        name = names.get(item["category_id"], "")
-        box = Box((left, top, left + width, top + height), name, crowd, item.get("segmentation"), item.get("area"))
-        by_image[item["image_id"]].append(box)
-    images = []
+        key = item.get("id")
+        if key is not None and key in seen:
+            # Hand-merged files number from 1 again: the id says nothing then, only the content does.
+            same = seen[key] == item
+            dirt["twice" if same else "renumbered"] += 1
+            if same:
+                continue
+        seen.setdefault(key, item)
+        by_image[item["image_id"]].append(_box(item, names))
+    images: dict[Any, Image] = {}
+    listed: set[Any] = set()
     for entry in content["images"]:
-        boxes = by_image.get(entry["id"], [])
-        images.append(Image(str(entry["file_name"]), int(entry["width"]), int(entry["height"]), boxes))
-    order = tuple(names[key] for key in sorted(names))
-    return RawSplit(folder, images, names=order)
+        key, file = entry["id"], str(entry["file_name"])
+        if key in listed:
+            dirt["repeated"] += 1
+            continue
+        listed.add(key)
+        if not (folder / file).is_file():
+            dirt["missing"] += 1
+            continue
+        width, height = int(entry.get("width") or 0), int(entry.get("height") or 0)
+        if width < 1 or height < 1:
+            width, height = image_size(folder / file)
+        images[key] = Image(file, width, height, by_image[key])
+    dirt["orphans"] += sum(len(boxes) for key, boxes in by_image.items() if key not in listed)
+    order = tuple(dict.fromkeys(names[key] for key in sorted(names)))
+    return RawSplit(folder, list(images.values()), names=order, dirt=dirt)
+
+
+def _box(item: dict[str, Any], names: dict[Any, str]) -> Box:
+    """A box; what is not four numbers becomes NaN, which cleaning drops and counts."""
+    try:
+        left, top, width, height = (float(side) for side in item["bbox"])
+    except (KeyError, TypeError, ValueError):
+        left = top = width = height = math.nan
+    area = item.get("area")
+    return Box(
+        (left, top, left + width, top + height),
+        names.get(item["category_id"], ""),
+        bool(item.get("iscrowd", 0)) or bool(item.get("ignore", 0)),
+        item.get("segmentation"),
+        float(area) if isinstance(area, int | float) else None,
+    )
 
 
 def _file(split: SplitSpec, root: Path) -> Path:

@@ -65,13 +65,14 @@ def train_loader(
     """The training loader of one process; call `loader.sampler.set_epoch(e)` before each epoch."""
     from mmcv.parallel import collate
 
+    sampler = EpochSampler(dataset, samples_per_gpu, seed, rank, world_size)
     return DataLoader(
         dataset,
         batch_size=samples_per_gpu,
-        sampler=EpochSampler(dataset, samples_per_gpu, seed, rank, world_size),
+        sampler=sampler,
         num_workers=workers,
         collate_fn=partial(collate, samples_per_gpu=samples_per_gpu),
-        worker_init_fn=seed_worker,
+        worker_init_fn=WorkerSeed(sampler),
         pin_memory=torch.cuda.is_available(),
     )
 
@@ -84,8 +85,18 @@ def test_loader(dataset: Any, workers: int, rank: int = 0, world_size: int = 1) 
     return DataLoader(share, batch_size=1, num_workers=workers, collate_fn=partial(collate, samples_per_gpu=1))
 
 
-def seed_worker(_worker: int) -> None:
-    """Seed a loader's process from torch's own seed for it, which differs between workers and between epochs."""
-    seed = torch.initial_seed() % 2**32
-    random.seed(seed)
-    np.random.seed(seed)
+class WorkerSeed:
+    """Seeds a loader's process for (seed, rank, worker, epoch), whatever the main process has drawn before.
+
+    The loader starts its processes anew for each epoch, so the sampler's epoch is the one that begins.
+    """
+
+    def __init__(self, sampler: EpochSampler) -> None:
+        self.sampler = sampler
+
+    def __call__(self, worker: int) -> None:
+        sampler = self.sampler
+        words = np.random.SeedSequence([sampler.seed, sampler.rank, worker, sampler.epoch]).generate_state(3)
+        random.seed(int(words[0]))
+        np.random.seed(words[1])
+        torch.manual_seed(int(words[2]))

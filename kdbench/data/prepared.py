@@ -22,8 +22,8 @@ from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
 
 MANIFEST = "prepared.json"
-VERSION = 1
-"""Of the format: data prepared by an older kdbench is prepared again."""
+VERSIONS = {"shapes": 1, "coco": 2, "voc": 2}
+"""Of what each kind's preparation gives: data prepared by an older kdbench is prepared again."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,29 @@ def prepare(spec: DatasetSpec, storage: Path, data_root: Path | None) -> Prepare
         InputError: no data root, not such a dataset, a broken annotation file, or nothing to learn from.
     """
     root = _root(spec, data_root)
-    identity = content_hash({"version": VERSION, "spec": spec.plain(), "sources": _fingerprint(spec, root)})
-    folder = storage / "datasets" / f"{spec.name}-{identity}"
-    if not (folder / MANIFEST).is_file():
+    identity = content_hash({"version": VERSIONS[spec.kind], "spec": spec.plain(), "sources": _fingerprint(spec, root)})
+    folder = storage.absolute() / "datasets" / f"{spec.name}-{identity}"
+    if not _whole(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            if not (folder / MANIFEST).is_file():
+            if not _whole(folder):
                 _make(spec, root, folder, identity)
     return read_prepared(folder)
 
 
 def read_prepared(folder: Path) -> Prepared:
-    """Read a prepared dataset back."""
-    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    """Read a prepared dataset back; its paths are absolute.
+
+    Raises:
+        InputError: there is none, or its manifest is broken.
+    """
+    folder = folder.absolute()
+    try:
+        content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    except OSError as error:
+        raise InputError(f"{folder / MANIFEST}: cannot be read ({error.strerror}); check --storage") from None
+    except ValueError:
+        raise InputError(f"{folder / MANIFEST}: broken JSON; remove that folder, it is made again") from None
     splits = {
         name: SplitFiles(folder / f"{name}.json", folder / split["images"], split["num_images"], split["num_boxes"])
         for name, split in content["splits"].items()
@@ -81,6 +91,10 @@ def read_prepared(folder: Path) -> Prepared:
     return Prepared(
         content["name"], tuple(content["classes"]), content["hash"], folder, splits, content["notes"], content["masks"]
     )
+
+
+def _whole(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (MANIFEST, *(f"{split}.json" for split in SPLITS)))
 
 
 def _root(spec: DatasetSpec, data_root: Path | None) -> Path | None:
@@ -97,7 +111,7 @@ def _fingerprint(spec: DatasetSpec, root: Path | None) -> list[Any]:
     if root is None:
         return []
     files = (voc if spec.kind == "voc" else coco).sources(spec, root)
-    return [str(root), *([str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
+    return [str(root), *([os.path.relpath(f, root), f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
 
 
 def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> None:
@@ -125,7 +139,7 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
                 "num_images": len(content["images"]),
                 "num_boxes": len(content["annotations"]),
             }
-            if not content["annotations"]:
+            if all(item["iscrowd"] for item in content["annotations"]):
                 raise InputError(
                     f"dataset {spec.name}, split {name}: no usable object of the classes {', '.join(classes) or '(none)'}; "
                     "check the classes and the annotation files"
@@ -133,7 +147,10 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
         manifest["notes"] = sentence(counts)
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         temporary.chmod(0o755)
+        if folder.exists():  # Somebody removed files from it by hand; a rename needs the place empty.
+            os.replace(folder, temporary / "damaged")
         os.replace(temporary, folder)
+        shutil.rmtree(folder / "damaged", ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,5 +36,5 @@ class RawSplit:
     folder: Path
     images: list[Image]
     names: tuple[str, ...] = ()
-    missing: int = 0
-    """Listed images without an annotation or image file."""
+    dirt: Counter[str] = field(default_factory=Counter)
+    """What the reader left out or mended, by the keys of `cleaning.WORDS`."""

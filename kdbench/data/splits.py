@@ -16,12 +16,12 @@ def cut(spec: DatasetSpec, name: str, train: RawSplit) -> RawSplit:
         InputError: nothing would be left to train on.
     """
     share = getattr(spec, name).cut
-    count = round(share * len(train.images)) if share < 1 else int(share)
-    if not 0 < count < len(train.images):
+    files = sorted({image.file for image in train.images})
+    count = round(share * len(files)) if share < 1 else int(share)
+    if not 0 < count < len(files):
         raise InputError(
-            f"dataset {spec.name}: {name} cuts {count} of {len(train.images)} train images; give a smaller or larger 'cut'"
+            f"dataset {spec.name}: {name} cuts {count} of {len(files)} train images; give a smaller or larger 'cut'"
         )
-    files = sorted(image.file for image in train.images)
     chosen = set(random.Random(f"{spec.cut_seed}/{name}").sample(files, count))
     taken = [image for image in train.images if image.file in chosen]
     train.images = [image for image in train.images if image.file not in chosen]

@@ -1,15 +1,20 @@
 """Folders in VOC's format: Annotations/*.xml, ImageSets/Main/*.txt, JPEGImages/.
 
-VOC counts pixels from 1 and includes the right and bottom edge. As mmdet does, the numbers are taken as they stand
-(no -1, no +1), so that boxes are those its VOC results were measured with. `difficult` objects become crowd: left out
-of training, ignored by evaluation.
+VOC counts pixels from 1 and includes the right and bottom edge. As mmdet's XMLDataset does, 1 is taken from all four
+numbers and nothing is added to the size: x = xmin - 1, w = xmax - xmin, so that boxes are those its VOC results were
+measured with. Unlike there, fractions are kept. `difficult` objects become crowd: left out of training, ignored by
+evaluation.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 
+from kdbench.data.images import image_size
 from kdbench.data.raw import Box, Image, RawSplit
 from kdbench.errors import InputError, did_you_mean
 from kdbench.specs.dataset import DatasetSpec, SplitSpec
@@ -28,19 +33,33 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     """Read a split's images and boxes.
 
     Raises:
-        InputError: not a VOC folder, no such list, or an XML file that is cut or broken.
+        InputError: not a VOC folder, no such list, none of its images there, or an XML file that is cut or broken;
+            VOC has no instance masks.
     """
-    images, missing = [], 0
+    if spec.masks:
+        raise InputError(f"dataset {spec.name}: VOC has boxes only; set 'masks: false', or use a coco dataset")
+    images: list[Image] = []
+    dirt: Counter[str] = Counter()
     for year, _, path in _lists(split, root):
-        for line in path.read_text().splitlines():
+        found, missing = [], 0
+        # Names need not be UTF-8: they go through to the file system as they are.
+        for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines():
             if not line.strip():
                 continue
-            image = _image(year, line.split()[0], root)
+            # A name may have spaces; the lists of one class have a flag after it.
+            image = _image(year, line.strip(), root) or _image(year, line.split()[0], root)
             if image is None:
                 missing += 1
             else:
-                images.append(image)
-    return RawSplit(root, images, missing=missing)
+                found.append(image)
+        if missing and not found:
+            raise InputError(
+                f"{path}: none of its {missing} images has a file in {year}/Annotations and in JPEGImages; "
+                "give the --data-root that has them"
+            )
+        images += found
+        dirt["missing"] += missing
+    return RawSplit(root, images, dirt=dirt)
 
 
 def _lists(split: SplitSpec, root: Path) -> list[tuple[Path, str, Path]]:
@@ -71,28 +90,25 @@ def _image(year: Path, name: str, root: Path) -> Image | None:
         return None
     try:
         tree = ElementTree.parse(path).getroot()
-        width, height = (int(float(tree.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
+        width, height = (_number(tree.findtext(f"size/{side}")) for side in ("width", "height"))
         boxes = [_box(item) for item in tree.iter("object")]
     except ElementTree.ParseError as error:
         line, column = error.position
         raise InputError(f"{path}: broken XML at line {line}, column {column}; restore the file") from None
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: an object has no proper box ({error}); correct the file") from None
-    if width < 1 or height < 1:
-        width, height = _size(file)
-    return Image(file.relative_to(root).as_posix(), width, height, boxes)
+    if not (1 <= width < math.inf and 1 <= height < math.inf):
+        width, height = image_size(file)
+    return Image(Path(os.path.relpath(file, root)).as_posix(), int(width), int(height), boxes)
 
 
 def _box(item: ElementTree.Element) -> Box:
-    corners = tuple(float(item.findtext(f"bndbox/{side}") or "nan") for side in ("xmin", "ymin", "xmax", "ymax"))
+    corners = tuple(_number(item.findtext(f"bndbox/{side}")) - 1 for side in ("xmin", "ymin", "xmax", "ymax"))
     difficult = (item.findtext("difficult") or "0").strip() == "1"
     return Box(corners, (item.findtext("name") or "").strip(), crowd=difficult)  # type: ignore[arg-type]
 
 
-def _size(file: Path) -> tuple[int, int]:
-    import cv2
-
-    image = cv2.imread(str(file))
-    if image is None:
-        raise InputError(f"{file}: is not an image that can be read; restore the file")
-    return int(image.shape[1]), int(image.shape[0])
+def _number(text: str | None) -> float:
+    """NaN where there is no number: a box is then dropped and counted, a size read from the image."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

@@ -41,6 +41,9 @@ def load_model_config(config: str, overrides: dict[str, Any], base: Path | None 
     Raises:
         InputError: no such config (with the nearest names), a broken file, or an override that leads nowhere.
     """
+    from kdbench import ops
+
+    ops.install()  # imports mmcv, without what it says when it is imported
     path = find(config, base)
     try:
         cfg = _parse(path)

@@ -27,7 +27,7 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
         [(1, 'defeat', 0.36), (2, 'none', 0.21)]
     """
     baselines = _Baselines(runs)
-    teachers = {(run.task, run.teacher): run for run in runs if run.kind == "teacher" and run.teacher}
+    teachers = {(run.task, run.teacher): run for run in runs if run.kind == "teacher"}
     spent: dict[tuple[str, str | None, str | None], list[float]] = defaultdict(list)
     for run in runs:
         if run.kind == "trial":

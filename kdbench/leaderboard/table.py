@@ -14,7 +14,9 @@ LEGEND = {
     "report": "report: measured on images that the search did not see",
     "search": "search: measured on the images that chose the trial, so it flatters",
 }
-NUMERIC = {"#", "seeds", "delta", "gap", "hours", "GiB", "M"}
+SPARE = ("hours", "recipe", "gap")
+NARROWEST_STUDY = 16
+NUMERIC = {"#", "seeds", "delta", "gap", "hours"}
 
 
 def table(rows: list[Row]) -> str:
@@ -27,8 +29,9 @@ def markdown(rows: list[Row]) -> str:
     parts = []
     for task, group in groupby(rows, lambda row: row.task):
         own = list(group)
-        header = _header(own)
-        lines = [header, ["--:" if _numeric(name, own) else "---" for name in header], *_body(own)]
+        columns = _columns(own)
+        rule = ["--:" if _numeric(name, own) else "---" for name in columns]
+        lines = [list(columns), rule, *zip(*columns.values(), strict=True)]
         text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
         parts.append(f"### {task}\n\n{text}\n\n" + "\n".join(f"* {note}" for note in _notes(own)))
     return "\n\n".join(parts) or EMPTY
@@ -39,69 +42,78 @@ def _section(task: str, rows: list[Row]) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=False)
-    for name in _header(rows):
-        grid.add_column(name, justify="right" if _numeric(name, rows) else "left", overflow="fold")
-    for line in _body(rows):
+    columns = _columns(rows)
+    left_out = _fit(columns)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        right = "right" if _numeric(name, rows) else "left"
+        grid.add_column(name, justify=right, overflow="fold", no_wrap=name != "study")  # type: ignore[arg-type]
+    for line in zip(*columns.values(), strict=True):
         grid.add_row(*line)
     out = io.StringIO()
     console = Console(file=out, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False)
     console.print(grid)
-    lines = [f"task {task}", *out.getvalue().splitlines(), *_notes(rows)]
+    notes = _notes(rows)
+    if left_out:
+        notes.append(f"left out for width: {', '.join(left_out)}; all is in --format csv")
+    lines = [f"task {task}", *out.getvalue().splitlines(), *notes]
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _fit(columns: dict[str, list[str]]) -> list[str]:
+    """Take out what is least needed until the table fits; the names of what is gone. A study's name can be folded."""
+
+    def width() -> int:
+        widths = {name: max(len(cell) for cell in [name, *cells]) for name, cells in columns.items()}
+        if "study" in widths:
+            widths["study"] = min(widths["study"], NARROWEST_STUDY)
+        return sum(widths.values()) + 2 * len(widths)
+
+    gone: list[str] = []
+    for name in SPARE:
+        if width() > WIDTH:
+            del columns[name]
+            gone.append(name)
+    return gone
 
 
 def _numeric(name: str, rows: list[Row]) -> bool:
     return name in NUMERIC or name == rows[0].metric
 
 
-def _header(rows: list[Row]) -> list[str]:
-    study = ["study"] if _several(rows) else []
-    return [
-        "#",
-        "method",
-        *study,
-        "trial",
-        rows[0].metric,
-        "split",
-        "seeds",
-        "delta",
-        "verdict",
-        "gap",
-        "hours",
-        "recipe",
-    ]
-
-
-def _body(rows: list[Row]) -> list[list[str]]:
+def _columns(rows: list[Row]) -> dict[str, list[str]]:
+    """The cells by column."""
     best = _baseline(rows)
-    lines = []
-    for row in rows:
-        plain = row.method == BASELINE
-        lines.append(
-            [
-                str(row.rank),
-                f"{row.method} *" if row in best else row.method,
-                *([row.study] if _several(rows) else []),
-                row.trial or "",
-                _with_interval(row.mean, row.ci95, ""),
-                row.split,
-                str(row.n_seeds),
-                "" if plain else _with_interval(row.delta, row.delta_ci95, "+"),
-                "baseline" if row in best else row.verdict or "",
-                "" if plain or row.gap_closed is None else f"{row.gap_closed:.0%}",
-                "" if row.device_hours is None else f"{row.device_hours:.3g}",
-                row.recipe or "",
-            ]
-        )
-    return lines
+    plain = [row.method == BASELINE for row in rows]
+    columns: dict[str, list[str]] = {
+        "#": [str(row.rank) for row in rows],
+        "method": [f"{row.method} *" if row in best else row.method for row in rows],
+        "study": [row.study for row in rows],
+        "trial": [row.trial or "" for row in rows],
+        rows[0].metric: [_with_interval(row.mean, row.ci95, "") for row in rows],
+        "split": [row.split for row in rows],
+        "seeds": [str(row.n_seeds) for row in rows],
+        "delta": [
+            "" if own else _with_interval(r.delta, r.delta_ci95, "+") for r, own in zip(rows, plain, strict=True)
+        ],
+        "verdict": ["baseline" if row in best else row.verdict or "" for row in rows],
+        "gap": [
+            "" if own or r.gap_closed is None else f"{r.gap_closed:.0%}" for r, own in zip(rows, plain, strict=True)
+        ],
+        "hours": ["" if row.device_hours is None else f"{row.device_hours:.3g}" for row in rows],
+        "recipe": [row.recipe or "" for row in rows],
+    }
+    if not _several(rows):
+        del columns["study"]
+    return columns
 
 
 def _notes(rows: list[Row]) -> list[str]:
     notes = []
-    for row in _baseline(rows):
-        where = f", study {row.study}" if _several(rows) else ""
-        notes.append(f"baseline (*): {row.trial}{where}, {row.metric} {row.mean:.3f} on {row.split}, {_seeds(row)}")
+    compared = {(row.study, row.split, row.baseline_mean) for row in rows if row.baseline_mean is not None}
+    for study, split, mean in sorted(compared):
+        of = f" of {study}" if _several(rows) else ""
+        notes.append(f"baseline (*){of}: {rows[0].metric} {mean:.3f} on {split}")
     for split, mean in sorted({(row.split, row.teacher_mean) for row in rows if row.teacher_mean is not None}):
         notes.append(f"teacher: {rows[0].metric} {mean:.3f} on {split}")
     splits = sorted({row.split for row in rows})
@@ -120,10 +132,6 @@ def _baseline(rows: list[Row]) -> list[Row]:
 
 def _several(rows: list[Row]) -> bool:
     return len({row.study for row in rows}) > 1
-
-
-def _seeds(row: Row) -> str:
-    return "1 seed" if row.n_seeds == 1 else f"{row.n_seeds} seeds"
 
 
 def _with_interval(value: float | None, half: float | None, sign: str) -> str:

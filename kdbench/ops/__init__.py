@@ -13,6 +13,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import warnings
 from types import ModuleType
@@ -32,6 +33,7 @@ def install() -> ModuleType:
     present = sys.modules.get(NAME)
     if present is not None:
         return present
+    _import_quietly()
     try:
         return importlib.import_module(NAME)
     except ModuleNotFoundError as error:
@@ -51,6 +53,20 @@ def install() -> ModuleType:
     sys.modules[NAME] = module
     sys.modules["mmcv"]._ext = module  # type: ignore[attr-defined]
     return module
+
+
+def _import_quietly() -> None:
+    """Import mmcv without what it says each time: that it is an old line, and that a machine has no CUDA compiler."""
+    builder = logging.getLogger("torch.utils.cpp_extension")
+    level = builder.level
+    builder.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("mmcv")
+            importlib.import_module("mmcv.utils")
+    finally:
+        builder.setLevel(level)
 
 
 def backend() -> str:

@@ -29,6 +29,9 @@ class ProgressView(Listener):
     def start(self, board: Board) -> None:
         self.board = board
         self.epochs_at_start = self._work()[0]
+        plan = board.plan
+        text = f"study {plan.study}: {plan.method} on {plan.task.name}, {self._total()} trials, in {board.folder}"
+        self.console.print(text, highlight=False, soft_wrap=True)
         if self.console.is_terminal:
             self.live = Live(get_renderable=lambda: Text(self.line()), console=self.console, refresh_per_second=2)
             self.live.start()

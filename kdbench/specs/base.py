@@ -74,7 +74,8 @@ def content_hash(data: Any, length: int = 12) -> str:
 
 
 def _first_problem(cls: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one: name what was written, not what was meant.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     location = [part for part in first["loc"] if not str(part).startswith("function-")]
     key = ".".join(str(part) for part in location) or "(top level)"
     if first["type"] == "extra_forbidden":

@@ -41,7 +41,9 @@ class DatasetSpec(Spec):
 
     kind: Literal["shapes", "coco", "voc"]
     name: str = Field(pattern=r"^[a-z0-9_]+$")
-    classes: tuple[str, ...] | None = Field(None, description="null: every class found in train, sorted")
+    classes: tuple[str, ...] | None = Field(
+        None, description="null: every class of train; coco: by category id, voc: by name"
+    )
     train: SplitSpec
     search: SplitSpec
     report: SplitSpec
@@ -60,4 +62,8 @@ class DatasetSpec(Spec):
                 raise ValueError(f"split {name} of a {self.kind} dataset needs '{needed}'")
         if self.kind == "shapes" and self.image_size is None:
             raise ValueError("a shapes dataset needs 'image_size'")
+        if self.kind == "shapes" and self.image_size is not None and min(self.image_size) < 32:
+            raise ValueError("'image_size' needs 32 pixels or more a side: mmdet leaves smaller images out of training")
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            raise ValueError("'classes' names a class twice; name each once")
         return self

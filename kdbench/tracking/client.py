@@ -27,15 +27,20 @@ PROBE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 
 
 
 def make_client(uri: str) -> Any:
-    """An MLflow client for `uri`; makes no connection."""
+    """An MLflow client for `uri`. With SQLite this opens the database, and makes it if it is not there."""
+    quieten()
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def quieten() -> None:
+    """Set the environment, the loggers and the warnings; before each import of mlflow."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy)\b")
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
 
 
 def connect(uri: str) -> Any:
@@ -44,8 +49,8 @@ def connect(uri: str) -> Any:
     Raises:
         InputError: nothing answers there, or not as MLflow does.
     """
-    client = make_client(uri)
     with _environment(PROBE), telling(uri):
+        client = make_client(uri)
         client.search_experiments(max_results=1)
     return client
 

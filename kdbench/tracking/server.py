@@ -52,7 +52,7 @@ class Server:
             signal.signal(number, handler)
         return kind is KeyboardInterrupt
 
-    def wait_until_it_answers(self, seconds: float = 90) -> None:
+    def wait_until_it_answers(self, seconds: float = 180) -> None:
         """Wait for the first answer.
 
         Raises:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from kdbench.errors import InputError, did_you_mean
-from kdbench.tracking.client import connect, make_client, shown, telling
+from kdbench.tracking.client import connect, quieten, shown, telling
 
 SERVERS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 KNOWN = ("sqlite", "http", "https", *SERVERS)
@@ -105,19 +107,25 @@ def _create(path: Path, storage: Path) -> None:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=120):
             if _there(path):
                 return
-            make_client(f"sqlite:///{draft}")  # sets the environment before mlflow is imported; not the final file, which it would open
+            quieten()
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-            with telling(uri):
+            with _removed_in_the_end(draft), telling(uri):
                 store = SqlAlchemyStore(f"sqlite:///{draft}", (storage.expanduser().absolute() / ARTIFACTS).as_uri())
                 store.engine.dispose()
-            os.replace(draft, path)
+                os.replace(draft, path)
     except Timeout:
         raise InputError(f"{path}: another process has been making it for 120 s; end that one and try again") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be made ({error.strerror}); choose another --storage") from None
+
+
+@contextmanager
+def _removed_in_the_end(path: Path) -> Iterator[None]:
+    try:
+        yield
     finally:
-        draft.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _probe_database(uri: str, port: int) -> None:

@@ -38,7 +38,10 @@ CASES = [
     (["search", "defeat", "--set", "method.neck_fg_weight=-1"], "neck_fg_weight"),
     (["search", "defeat", "--set", "method.head_fg_weight=1"], "one-stage"),
     (["search", "defeat", "--set", "student.model.backbone.dpeth=18"], "dpeth"),
-    (["search", "defeat", "--set", "student.config=retinanet/retinanet_r50_fpn_1x_coc"], "did you mean"),
+    (
+        ["search", "defeat", "--set", "student.config=retinanet/retinanet_r50_fpn_1x_coc"],
+        "nearest of mmdet's own: retinanet/retinanet_r50_fpn_1x_coco",
+    ),
     (["search", "defeat", "--space", "nowhere.yaml"], "does not exist"),
     (["search", "defeat", "--space", "none"], "is a space of method 'none'"),
     (["search", "defeat", "--algorithm", "tpe"], "'tpe' is not one of"),
@@ -94,6 +97,7 @@ def test_an_annotation_file_cut_in_half(tmp_path: Path, capsys: pytest.CaptureFi
     (root / "JPEGImages").mkdir()
     for split in ("train", "val", "test"):
         (root / "ImageSets" / "Main" / f"{split}.txt").write_text("one\n")
+    (root / "JPEGImages" / "one.jpg").write_bytes(b"")
     (root / "Annotations" / "one.xml").write_text("<annotation><size><width>10</width><hei")
     code, _, err = run(
         capsys, "search", "defeat", "--task", "bccd", "--data-root", root, "--storage", tmp_path / "runs"

@@ -231,7 +231,7 @@ def test_wrong_coco_input_is_one_line(tmp_path: Path, spoil: Any, words: str) ->
     with pytest.raises(InputError, match=words) as error:
         prepare(spec, tmp_path, tmp_path / "data")
     assert "\n" not in str(error.value)
-    assert not [p for p in (tmp_path / "datasets").glob("own-*")]
+    assert not list((tmp_path / "datasets").glob("own-*"))
 
 
 def test_wrong_voc_input_is_one_line(tmp_path: Path) -> None:

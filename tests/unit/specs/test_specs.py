@@ -118,7 +118,7 @@ def test_recipe_identity() -> None:
     assert one.hash != other_seed.hash
     assert one.config_hash == other_seed.config_hash != other_lr.config_hash
     assert type(one).parse(one.plain(), "again").hash == one.hash
-    assert teacher_recipe(task).schedule.epochs == 20
+    assert teacher_recipe(task).schedule.epochs == 16
 
 
 def test_canonical_json_ignores_order() -> None:

@@ -1,0 +1,125 @@
+"""Which runs make a row, what it is compared with, and what it cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from kdbench.leaderboard.row import KEYS
+from kdbench.leaderboard.rows import build_rows
+from kdbench.tracking.reader import Run
+from tests.unit.leaderboard.conftest import MakeRun
+
+CONTRACT = (
+    "rank task method study trial recipe metric n_seeds mean std ci95 baseline_mean delta delta_ci95 verdict teacher_mean "
+    "gap_closed device_hours search_device_hours peak_memory_gb sec_per_iter params_m published split"
+)
+
+
+def test_the_keys() -> None:
+    assert " ".join(KEYS) == CONTRACT
+
+
+def test_a_search_with_one_seed(run: MakeRun, teacher: Run) -> None:
+    runs = [
+        run("none", "n", best=0.22, hours=0.5),
+        run("defeat", "a", best=0.32, hours=1.0, metrics={"cost/peak_memory_gb": 1.5, "sec_per_iter": 0.2}),
+        run("defeat", "b", best=0.12, hours=1.0, metrics={"cost/params_m": 3.0}),
+        run("defeat", "c", best=0.11, hours=0.25, end="pruned"),
+        run("defeat", "d", hours=0.25, end="failed"),
+        teacher,
+    ]
+    first, second, third = build_rows(runs)
+    assert (first.rank, first.method, first.trial, first.n_seeds, first.mean) == (1, "defeat", "defeat-002", 1, 0.32)
+    assert (first.std, first.ci95, first.delta_ci95, first.verdict, first.split) == (
+        None,
+        None,
+        None,
+        "single",
+        "search",
+    )
+    assert first.delta == pytest.approx(0.10)
+    assert first.teacher_mean == 0.62
+    assert first.gap_closed == pytest.approx(0.10 / 0.40)
+    assert (first.device_hours, first.search_device_hours) == (1.0, 2.5)
+    assert (first.peak_memory_gb, first.sec_per_iter, first.params_m, first.published) == (1.5, 0.2, None, None)
+    assert (second.method, second.baseline_mean, second.delta, second.verdict) == ("none", 0.22, 0.0, None)
+    assert third.delta == pytest.approx(-0.10)
+    assert third.params_m == 3.0
+
+
+def finals(run: MakeRun, method: str, config: str, figures: list[float], **more: object) -> list[Run]:
+    return [run(method, config, seed + 1, best=0.9, report=figure, **more) for seed, figure in enumerate(figures)]
+
+
+def test_finalists_are_shown_on_the_report_split_without_the_trial_that_won(run: MakeRun, teacher: Run) -> None:
+    runs = [run("none", "n", best=0.30), run("defeat", "a", best=0.50), run("defeat", "b", best=0.45), teacher]
+    runs += finals(run, "none", "n", [0.20, 0.21, 0.22]) + finals(run, "defeat", "a", [0.30, 0.32, 0.31])
+    rows = {(row.method, row.split): row for row in build_rows(runs)}
+    best, base, other = rows["defeat", "report"], rows["none", "report"], rows["defeat", "search"]
+    assert len(rows) == 3
+    assert (best.n_seeds, best.verdict) == (3, "better")
+    assert best.mean == pytest.approx(0.31)
+    assert best.baseline_mean == base.mean == pytest.approx(0.21)
+    assert best.teacher_mean == 0.60
+    # Compared on the split where it was measured: the baseline's best/mAP over the same configuration's runs.
+    assert other.baseline_mean == pytest.approx((0.30 + 3 * 0.9) / 4)
+    assert (other.teacher_mean, other.verdict) == (0.62, "single")
+    assert [row.rank for row in build_rows(runs)] == [1, 2, 3]
+
+
+def test_finalists_not_all_measured_stay_on_the_search_split(run: MakeRun) -> None:
+    runs = [*finals(run, "defeat", "a", [0.30, 0.32]), run("defeat", "a", 9, best=0.6, stage="final")]
+    (row,) = build_rows(runs)
+    assert (row.split, row.n_seeds) == ("search", 3)
+    assert row.mean == pytest.approx((0.9 + 0.9 + 0.6) / 3)
+
+
+def test_the_same_recipe_twice_counts_once_the_later(run: MakeRun) -> None:
+    (row,) = build_rows([run("defeat", "a", 0, best=0.3, hours=1.0), run("defeat", "a", 0, best=0.4, hours=1.0)])
+    assert (row.n_seeds, row.mean, row.search_device_hours) == (1, 0.4, 2.0)
+
+
+def test_the_best_plain_configuration_is_the_baseline(run: MakeRun) -> None:
+    runs = [run("none", "n", best=0.2), run("none", "m", best=0.25), run("defeat", "a", best=0.3)]
+    rows = build_rows(runs)
+    assert {row.baseline_mean for row in rows} == {0.25}
+    assert [row.delta for row in rows] == pytest.approx([0.05, 0.0, -0.05])
+
+
+def test_a_study_without_a_baseline_takes_one_of_the_same_task(run: MakeRun) -> None:
+    base = [run("none", "n", best=0.2, study="plain"), run("none", "m", best=0.4, study="other", task="voc")]
+    (row,) = build_rows([*base, run("defeat", "a", best=0.3)], studies=["first"])
+    assert row.baseline_mean == 0.2
+
+
+def test_but_not_one_that_trained_longer(run: MakeRun) -> None:
+    long = run("none", "n", best=0.4, study="plain", params={"metric": "mAP", "schedule.epochs": "48"})
+    short = run("defeat", "a", best=0.3, params={"metric": "mAP", "schedule.epochs": "8"})
+    (row,) = build_rows([long, short], studies=["first"])
+    assert (row.baseline_mean, row.delta, row.verdict, row.gap_closed) == (None, None, None, None)
+
+
+def test_unknown_stays_unknown(run: MakeRun, teacher: Run) -> None:
+    (row,) = build_rows([run("defeat", "a", best=0.3)])
+    assert row.model_dump(include={"baseline_mean", "delta", "teacher_mean", "gap_closed", "device_hours"}) == {
+        "baseline_mean": None,
+        "delta": None,
+        "teacher_mean": None,
+        "gap_closed": None,
+        "device_hours": None,
+    }
+    (_, weak) = build_rows([run("none", "n", best=0.7), run("defeat", "a", best=0.65), teacher])
+    assert (weak.teacher_mean, weak.gap_closed) == (0.62, None)  # the teacher is no better than the baseline
+    assert build_rows([run("defeat", "a")]) == []
+
+
+def test_the_task_s_own_metric(run: MakeRun) -> None:
+    (row,) = build_rows([run("defeat", "a", best=0.3, params={"metric": "mAP_50"}, metrics={"best/mAP_50": 0.5})])
+    assert (row.metric, row.mean) == ("mAP_50", 0.5)
+
+
+def test_ranks_are_by_task(run: MakeRun) -> None:
+    rows = build_rows(
+        [run("defeat", c, best=b, task=t) for c, b, t in [("a", 0.1, "x"), ("b", 0.2, "y"), ("c", 0.3, "x")]]
+    )
+    assert [(row.task, row.rank, row.mean) for row in rows] == [("x", 1, 0.3), ("x", 2, 0.1), ("y", 1, 0.2)]
