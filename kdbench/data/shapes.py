@@ -37,12 +37,12 @@ def generate(spec: DatasetSpec, split: str, folder: Path) -> RawSplit:
 
 
 def draw(size: tuple[int, int], stream: np.random.Generator) -> tuple[np.ndarray, list[Box]]:
-    """One image (H, W, 3) uint8 BGR and its boxes: 1 to 4 shapes, an eighth to seven sixteenths of the image wide."""
+    """One image (H, W, 3) uint8 BGR and its boxes: 1 to 4 shapes, an eighth to a half of the image wide."""
     height, width = size
     background = stream.integers(60, 196, 3)
-    slope = stream.normal(0, 25, (2, 3))
+    slope = stream.normal(0, 20, (2, 3))
     rows, columns = np.linspace(-1, 1, height)[:, None, None], np.linspace(-1, 1, width)[None, :, None]
-    canvas = background + rows * slope[0] + columns * slope[1] + stream.normal(0, 14, (height, width, 3))
+    canvas = background + rows * slope[0] + columns * slope[1] + stream.normal(0, 10, (height, width, 3))
     shapes: list[tuple[str, np.ndarray, np.ndarray]] = []
     for _ in range(int(stream.integers(1, 5))):
         placed = _place(size, stream, [mask for _, mask, _ in shapes])
@@ -72,9 +72,10 @@ def _place(
 def _shape(name: str, size: tuple[int, int], stream: np.random.Generator) -> np.ndarray:
     """A boolean mask (H, W), whole inside the image; by inequalities, so that no drawing library's rounding enters."""
     height, width = size
-    radius = stream.uniform(1 / 16, 7 / 32) * min(size)
+    radius = stream.uniform(1 / 13, 1 / 4) * min(size)
     x, y = stream.uniform(radius + 1, width - radius - 1), stream.uniform(radius + 1, height - radius - 1)
-    angle = stream.uniform(0, 2 * np.pi)
+    # Upright but for a little: a triangle points up, a square stands on its side.
+    angle = np.pi / 2 + stream.uniform(-0.25, 0.25)
     down, right = np.mgrid[0:height, 0:width]
     if name == "circle":
         inside: np.ndarray = (right - x) ** 2 + (down - y) ** 2 <= radius**2
@@ -91,7 +92,7 @@ def _shape(name: str, size: tuple[int, int], stream: np.random.Generator) -> np.
 def _colour(background: np.ndarray, stream: np.random.Generator) -> np.ndarray:
     for _ in range(20):
         colour: np.ndarray = stream.integers(0, 256, 3)
-        if np.abs(colour - background).max() > 50:
+        if np.abs(colour - background).max() > 70:
             break
     return colour
 
