@@ -37,10 +37,10 @@ def generate(spec: DatasetSpec, split: str, folder: Path) -> RawSplit:
 
 
 def draw(size: tuple[int, int], stream: np.random.Generator) -> tuple[np.ndarray, list[Box]]:
-    """One image (H, W, 3) uint8 BGR and its boxes: 1 to 4 shapes, an eighth to a half of the image wide."""
+    """One image (H, W, 3) uint8 BGR and its boxes: 1 to 4 shapes, a seventh to a half of the image wide."""
     height, width = size
-    background = stream.integers(60, 196, 3)
-    slope = stream.normal(0, 20, (2, 3))
+    background = stream.integers(90, 166) + stream.normal(0, 8, 3)
+    slope = stream.normal(0, 12, (2, 1))
     rows, columns = np.linspace(-1, 1, height)[:, None, None], np.linspace(-1, 1, width)[None, :, None]
     canvas = background + rows * slope[0] + columns * slope[1] + stream.normal(0, 10, (height, width, 3))
     shapes: list[tuple[str, np.ndarray, np.ndarray]] = []
@@ -72,7 +72,7 @@ def _place(
 def _shape(name: str, size: tuple[int, int], stream: np.random.Generator) -> np.ndarray:
     """A boolean mask (H, W), whole inside the image; by inequalities, so that no drawing library's rounding enters."""
     height, width = size
-    radius = stream.uniform(1 / 13, 1 / 4) * min(size)
+    radius = stream.uniform(1 / 10, 1 / 4) * min(size)
     x, y = stream.uniform(radius + 1, width - radius - 1), stream.uniform(radius + 1, height - radius - 1)
     # Upright but for a little: a triangle points up, a square stands on its side.
     angle = np.pi / 2 + stream.uniform(-0.25, 0.25)
