@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kdbench.errors import InputError
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.training import PipelineSpec, ScheduleSpec
 
@@ -27,8 +28,11 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
     if not recipe.student.pretrained:
         configs.drop_pretrained(cfg)
     with_masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
+    if with_masks and not data.masks:
+        raise InputError(
+            f"task {recipe.task}: the student has a mask head and the data no masks; set dataset.masks=true where the files have them"
+        )
     schedule = recipe.schedule
-    cfg.merge_from_dict({"data": None})
     cfg.data = _data(recipe, data, with_masks)
     cfg.optimizer = optimizer(schedule)
     cfg.optimizer_config = {
