@@ -22,7 +22,7 @@ from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
 
 MANIFEST = "prepared.json"
-VERSIONS = {"shapes": 1, "coco": 2, "voc": 2}
+VERSIONS = {"shapes": 2, "coco": 2, "voc": 2}
 """Of what each kind's preparation gives: data prepared by an older kdbench is prepared again."""
 
 

@@ -1,4 +1,4 @@
-"""The generated dataset: coloured shapes on a noisy background, seeded, with boxes and instance masks.
+"""The generated dataset: plain coloured shapes on grey noise, seeded, with boxes and instance masks.
 
 Every image is drawn from a stream of its own (seed, split, index), so a split may grow without changing its first images.
 """
@@ -37,20 +37,16 @@ def generate(spec: DatasetSpec, split: str, folder: Path) -> RawSplit:
 
 
 def draw(size: tuple[int, int], stream: np.random.Generator) -> tuple[np.ndarray, list[Box]]:
-    """One image (H, W, 3) uint8 BGR and its boxes: 1 to 4 shapes, a seventh to a half of the image wide."""
-    height, width = size
-    background = stream.integers(90, 166) + stream.normal(0, 8, 3)
-    slope = stream.normal(0, 12, (2, 1))
-    rows, columns = np.linspace(-1, 1, height)[:, None, None], np.linspace(-1, 1, width)[None, :, None]
-    canvas = background + rows * slope[0] + columns * slope[1] + stream.normal(0, 10, (height, width, 3))
+    """One image (H, W, 3) uint8 BGR and its boxes: 1 to 4 shapes, a seventh to a half of the shorter side wide."""
+    canvas = stream.normal(128, 30, (*size, 3))
     shapes: list[tuple[str, np.ndarray, np.ndarray]] = []
     for _ in range(int(stream.integers(1, 5))):
         placed = _place(size, stream, [mask for _, mask, _ in shapes])
         if placed is not None:
-            shapes.append((*placed, _colour(background, stream)))
+            shapes.append((*placed, stream.integers(0, 256, 3)))
     boxes = []
     for index, (name, mask, colour) in enumerate(shapes):
-        canvas[mask] = colour + stream.normal(0, 10, (int(mask.sum()), 3))
+        canvas[mask] = colour
         visible = mask.copy()
         for _, later, _ in shapes[index + 1 :]:
             visible &= ~later
@@ -87,14 +83,6 @@ def _shape(name: str, size: tuple[int, int], stream: np.random.Generator) -> np.
         # A regular polygon is where every edge's normal sees the point within the inner radius.
         inside &= (right - x) * np.cos(turn) + (down - y) * np.sin(turn) <= radius * np.cos(np.pi / corners)
     return inside
-
-
-def _colour(background: np.ndarray, stream: np.random.Generator) -> np.ndarray:
-    for _ in range(20):
-        colour: np.ndarray = stream.integers(0, 256, 3)
-        if np.abs(colour - background).max() > 70:
-            break
-    return colour
 
 
 def _box(name: str, mask: np.ndarray) -> Box:
