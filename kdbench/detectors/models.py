@@ -87,6 +87,10 @@ def info(model: nn.Module, model_cfg: Any) -> DetectorInfo:
         neck_strides=strides,
         backbone_channels=backbone_channels,
         head=type(head).__name__,
+        base_anchors=sizes.base_anchors(model),
+        score_channels=0 if roi_head is not None else sizes.score_channels(head),
+        bins=sizes.bins(head),
+        masks=bool(getattr(model, "with_mask", False)),
     )
 
 

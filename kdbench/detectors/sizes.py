@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kdbench.errors import InputError
+from kdbench.methods.base import Box
 
 SIDES = (128, 512)
 """Sides of the zero image, in pixels, divisible by the usual strides: the larger one if the smaller is too small."""
@@ -55,15 +56,38 @@ def neck_channels(model: Any) -> tuple[int, ...] | None:
 
 def neck_strides(model: Any) -> tuple[int, ...] | None:
     """Strides of the anchor or point generator; None for a detector without one."""
+    strides = next((s for generator in _generators(model) if (s := getattr(generator, "strides", None))), None)
+    if not strides:
+        return None
+    return tuple(int(s[0] if isinstance(s, (tuple, list)) else s) for s in strides)
+
+
+def base_anchors(model: Any) -> tuple[tuple[Box, ...], ...]:
+    """Per level, the anchors of the first cell; empty for a detector without anchors."""
+    base = next((b for generator in _generators(model) if (b := getattr(generator, "base_anchors", None))), ())
+    return tuple(tuple(tuple(box) for box in level.tolist()) for level in base)
+
+
+def score_channels(head: Any) -> int:
+    """Channels of a dense head's class map (anchors of a cell x K); 0 if it does not say."""
+    scores, anchors = getattr(head, "cls_out_channels", None), getattr(head, "num_base_priors", 1)
+    return int(scores) * int(anchors) if isinstance(scores, int) and isinstance(anchors, int) else 0
+
+
+def bins(head: Any) -> int:
+    """Columns of a box side's distribution, for a head of the GFL kind; else 0."""
+    reg_max = getattr(head, "reg_max", None)
+    return int(reg_max) + 1 if isinstance(reg_max, int) and hasattr(head, "integral") else 0
+
+
+def _generators(model: Any) -> list[Any]:
+    """The anchor or point generators of the RPN or, without one, of the dense head."""
     rpn = getattr(model, "rpn_head", None)
     head: Any = rpn if rpn is not None else getattr(model, "bbox_head", None)
     if hasattr(head, "stages"):  # cascade RPN
         head = head.stages[0]
-    for name in ("prior_generator", "anchor_generator", "approx_anchor_generator"):
-        strides = getattr(getattr(head, name, None), "strides", None)
-        if strides:
-            return tuple(int(s[0] if isinstance(s, (tuple, list)) else s) for s in strides)
-    return None
+    names = ("prior_generator", "anchor_generator", "approx_anchor_generator")
+    return [generator for name in names if (generator := getattr(head, name, None)) is not None]
 
 
 def dry_forward(model: nn.Module) -> Look:

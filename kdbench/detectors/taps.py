@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kdbench.errors import InputError
-from kdbench.methods.base import Features, Taps
+from kdbench.methods.base import Assigned, Features, Taps
 
 
 @dataclass
@@ -27,6 +27,8 @@ class Captured:
 
     features: Features = field(default_factory=Features)
     roi: RoiPass = field(default_factory=RoiPass)
+    targets: Any = None
+    """What the one-stage head's `get_targets` gave in its loss pass."""
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def capture(detector: nn.Module, taps: Taps, loss_pass: bool = False) -> Iterato
     """Catch what `taps` names of the first forward of `detector` in the block; afterwards no trace is left on it.
 
     With `loss_pass` the samples and class logits that the RoI head computes for its own loss are caught too, so that
-    they need not be computed again.
+    they need not be computed again; likewise what a one-stage head assigned to its anchors, if tapped.
 
     Example:
         >>> with capture(student, Taps(neck=True)) as caught:
@@ -59,11 +61,27 @@ def capture(detector: nn.Module, taps: Taps, loss_pass: bool = False) -> Iterato
         if caught.roi.logits is None:
             caught.roi.logits = output[0]
 
+    def on_dense_head(module: nn.Module, args: Any, output: Any) -> None:
+        if not caught.features.scores:
+            caught.features.scores, caught.features.boxes = tuple(output[0]), tuple(output[1])
+
     sampler = model.roi_head.bbox_sampler if taps.roi_logits and loss_pass else None
+    assigning = model.bbox_head if taps.assigned and loss_pass else None
     try:
+        if taps.dense:
+            handles.append(model.bbox_head.register_forward_hook(on_dense_head))
+        if assigning is not None:
+            get_targets = assigning.get_targets
+
+            def assign_and_keep(*args: Any, **kwargs: Any) -> Any:
+                targets = get_targets(*args, **kwargs)
+                caught.targets = caught.targets or targets
+                return targets
+
+            assigning.get_targets = assign_and_keep
         if taps.backbone:
             handles.append(model.backbone.register_forward_hook(on_backbone))
-        if taps.neck or taps.roi_logits:
+        if taps.neck or taps.roi_logits or taps.head_losses:
             handles.append(model.neck.register_forward_hook(on_neck))
         if sampler is not None:
             sample = sampler.sample
@@ -82,6 +100,8 @@ def capture(detector: nn.Module, taps: Taps, loss_pass: bool = False) -> Iterato
             handle.remove()
         if sampler is not None:
             vars(sampler).pop("sample", None)
+        if assigning is not None:
+            vars(assigning).pop("get_targets", None)
 
 
 def check(detector: nn.Module, taps: Taps, what: str) -> None:
@@ -91,8 +111,10 @@ def check(detector: nn.Module, taps: Taps, what: str) -> None:
         InputError: with the reason.
     """
     model: Any = detector
-    if (taps.neck or taps.roi_logits) and getattr(model, "neck", None) is None:
+    if (taps.neck or taps.roi_logits or taps.head_losses) and getattr(model, "neck", None) is None:
         raise InputError(f"{what}: {type(model).__name__} has no neck (FPN) to distil; choose a detector with one")
+    if (taps.dense or taps.assigned) and getattr(model, "bbox_head", None) is None:
+        raise InputError(f"{what}: {type(model).__name__} has no one-stage head whose maps could be distilled")
     if taps.roi_logits is None:
         return
     reason = None
@@ -108,6 +130,12 @@ def check(detector: nn.Module, taps: Taps, what: str) -> None:
         reason = "has no plain RPN to propose boxes: use the student's proposals"
     if reason:
         raise InputError(f"{what}: {type(model).__name__} {reason}; or set the weights of the RoI class terms to 0")
+
+
+def assigned(targets: Any) -> list[Assigned]:
+    """What a head of the ATSS kind (ATSS, GFL, LD) assigned, per level; anchors position-major."""
+    anchors, labels, weights = targets[:3]
+    return [Assigned(*level) for level in zip(anchors, labels, weights, strict=True)]
 
 
 def _plain_rpn(model: Any) -> bool:

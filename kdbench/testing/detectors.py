@@ -101,6 +101,25 @@ def batch(
     return batches.collate(images, metas, gt_bboxes=objects, gt_labels=labels, gt_bboxes_ignore=crowds)
 
 
+def synthetic_batches(
+    count: int, samples: int, size: tuple[int, int], num_classes: int, boxes: int = 8, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Batches of noise at a real size (padded to a multiple of 32), for measuring time.
+
+    Args:
+        size: height and width in pixels before padding.
+    """
+    height, width = (-(-side // 32) * 32 for side in size)
+    made = []
+    for index in range(count):
+        data = batch((boxes,) * samples, (height, width), seed + index, padding=0)
+        rng = np.random.RandomState(seed + index)
+        labels = [torch.from_numpy(rng.randint(0, num_classes, boxes).astype(np.int64)) for _ in range(samples)]
+        data["gt_labels"].data[0][:] = labels
+        made.append(data)
+    return made
+
+
 def _boxes(rng: np.random.RandomState, count: int, shape: tuple[int, int, int]) -> torch.Tensor:
     """`count` boxes inside the image, at least 6 pixels wide and high."""
     corners = rng.rand(count, 2) * (np.array([shape[1], shape[0]]) - 8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import torch
 from mmcv.runner import wrap_fp16_model
 
 from kdbench.detectors import configs, models, weights
+from kdbench.detectors.inherit import inherit
 from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.specs.recipe import Recipe
@@ -21,6 +22,8 @@ from kdbench.training.sync_bn import convert_sync_batchnorm_for_cpu
 if TYPE_CHECKING:
     from mmcv import Config
 
+    from kdbench.methods.base import BoxStatistics
+
 
 def assemble(
     recipe: Recipe,
@@ -30,12 +33,14 @@ def assemble(
     teacher_weights: Path | None,
     *,
     random_teacher: bool = False,
+    statistics: Callable[[], BoxStatistics] | None = None,
 ) -> Distiller:
     """The distiller of a recipe, on its device.
 
     Args:
         cfg: the recipe's mmdet configuration.
         random_teacher: a teacher with random weights will do, because only time is measured.
+        statistics: gives those of the training annotations, for a method that wants them.
 
     Raises:
         InputError: weights that do not fit, or a method that does not suit the detectors.
@@ -58,6 +63,10 @@ def assemble(
         teacher_info = models.info(teacher, teacher_cfg.model)
     with _own_stream(recipe.seed):
         method = registry.build(recipe.method.name, recipe.method.params, student_info, teacher_info)
+    if method.inherits and teacher is not None:
+        inherit(student, teacher)
+    if method.wants_statistics and statistics is not None:
+        method.statistics = statistics()
     if recipe.schedule.norm == "SyncBN" and device.type == "cpu":
         student = convert_sync_batchnorm_for_cpu(student)
     if recipe.schedule.fp16:

@@ -10,6 +10,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from kdbench.detectors import taps as tapping
+from kdbench.detectors.head_losses import HeadLosses
 from kdbench.detectors.roi_logits import RoiSource
 from kdbench.errors import InputError
 from kdbench.methods.base import Features, Method, Progress, Taps
@@ -92,7 +93,7 @@ class Distiller(nn.Module):
         taps = self.method.taps()
         if not taps:
             return dict(self.student(return_loss=True, **data))
-        with tapping.capture(self.student, taps, loss_pass=taps.roi_logits in ("student", "both")) as caught:
+        with tapping.capture(self.student, taps, loss_pass=taps.assigned or taps.roi_logits in ("student", "both")) as caught:
             losses = dict(self.student(return_loss=True, **data))
         with self.stream.active(self.device):
             added = self._distil(data, taps, caught)
@@ -107,7 +108,11 @@ class Distiller(nn.Module):
         return outputs(self(data), data)
 
     def _distil(self, data: dict[str, Any], taps: Taps, student: tapping.Captured) -> dict[str, Tensor]:
-        batch = batches.labels_of(data)
+        batch = batches.labels_of(data, masks=taps.masks)
+        if taps.assigned:
+            batch.assigned = tapping.assigned(student.targets)
+        if taps.head_losses:
+            batch.head_losses = HeadLosses(self.student, data)
         teacher = Features()
         with self._autocast():
             if self.teacher is not None:
@@ -123,7 +128,12 @@ class Distiller(nn.Module):
         assert self.teacher is not None
         teacher: Any = self.teacher
         with tapping.capture(teacher, taps) as caught:
-            teacher.extract_feat(image) if taps.neck or taps.roi_logits else teacher.backbone(image)
+            if taps.dense:
+                teacher.bbox_head(teacher.extract_feat(image))
+            elif taps.neck or taps.roi_logits:
+                teacher.extract_feat(image)
+            else:
+                teacher.backbone(image)
         return caught.features
 
     def _autocast(self) -> AbstractContextManager[Any]:

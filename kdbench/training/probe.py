@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import torch
-from mmcv.runner import build_optimizer
 
 from kdbench import ops
 from kdbench.data import Prepared
@@ -25,21 +24,24 @@ class Probe:
         from kdbench.data.loaders import build_dataset, train_loader
         from kdbench.training.assembly import assemble
         from kdbench.training.config import mmdet_config
+        from kdbench.training.optimizers import Optimizers
 
         self.device = torch.device(check_device(recipe, device))
         self.cfg = mmdet_config(recipe, data)
         self.distiller = assemble(recipe, self.cfg, tuple(data.classes), self.device, None, random_teacher=True)
         self.distiller.train()
-        self.optimizer = build_optimizer(self.distiller, {**self.cfg.optimizer, "lr": 1e-6})
+        self.optimizers = Optimizers(self.distiller, {**self.cfg.optimizer, "lr": 1e-6})
         loader = train_loader(build_dataset(self.cfg.data.train), recipe.schedule.samples_per_gpu, 0, 0, 0, 1)
         self.batches = itertools.cycle(itertools.islice(iter(loader), 4))
 
     def step(self) -> None:
         """Forward, backward, optimizer step."""
-        outputs = self.distiller.train_step(next(self.batches), self.optimizer)
-        self.optimizer.zero_grad()
+        outputs = self.distiller.train_step(next(self.batches))
+        for optimizer in self.optimizers.all:
+            optimizer.zero_grad()
         outputs["loss"].backward()
-        self.optimizer.step()
+        for optimizer in self.optimizers.all:
+            optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 import torch
-from mmcv.runner import HOOKS, build_optimizer
 from torch import distributed
 
 from kdbench.data.loaders import build_dataset, test_loader, train_loader
@@ -17,7 +16,9 @@ from kdbench.training.assembly import assemble
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.config import mmdet_config
 from kdbench.training.distiller import DistributedDistiller
+from kdbench.training.optimizers import Optimizers, StepHook
 from kdbench.training.runner import EpochEndHook, MeterHook, TrialRunner
+from kdbench.training.statistics import box_statistics
 from kdbench.training.train import Job, Rank, check_device, history_of
 
 
@@ -47,8 +48,15 @@ class Trainer:
 
     def _build_models(self) -> None:
         seeds.seed_everything(self.recipe.seed)
-        classes = tuple(self.job.data.classes)
-        self.distiller = assemble(self.recipe, self.cfg, classes, self.device, self.job.teacher_weights)
+        data = self.job.data
+        self.distiller = assemble(
+            self.recipe,
+            self.cfg,
+            tuple(data.classes),
+            self.device,
+            self.job.teacher_weights,
+            statistics=lambda: box_statistics(data),
+        )
         self.student, self.method = self.distiller.student, self.distiller.method
         self.params_m = sum(p.numel() for p in self.student.parameters()) / 1e6
 
@@ -74,9 +82,10 @@ class Trainer:
                 broadcast_buffers=False,
                 find_unused_parameters=bool(self.cfg.get("find_unused_parameters", False)),
             )
+        self.optimizers = Optimizers(self.distiller, dict(self.cfg.optimizer))
         runner = TrialRunner(
             model=model,
-            optimizer=build_optimizer(self.distiller, dict(self.cfg.optimizer)),
+            optimizer=self.optimizers.main,
             work_dir=None,
             logger=self.logger,
             meta={"seed": self.recipe.seed},
@@ -84,10 +93,9 @@ class Trainer:
         )
         runner.distiller = self.distiller
         self.meter = MeterHook(self.callback.on_iteration if self.rank.rank == 0 else None)
-        fp16 = self.recipe.schedule.fp16
+        schedule = self.recipe.schedule
+        self.step_hook = StepHook(self.distiller, self.optimizers, schedule.grad_clip, schedule.fp16)
         runner.register_lr_hook(dict(self.cfg.lr_config))
-        step = {"type": "Fp16OptimizerHook", "loss_scale": "dynamic"} if fp16 else {"type": "OptimizerHook"}
-        self.step_hook = HOOKS.build({**step, "grad_clip": self.cfg.optimizer_config["grad_clip"]})
         runner.register_hook(self.step_hook, priority="ABOVE_NORMAL")
         runner.register_hook(self.meter, priority="NORMAL")
         runner.register_hook(EpochEndHook(self._end_of_epoch), priority="LOW")
@@ -180,14 +188,14 @@ class Trainer:
             "meta": {"CLASSES": list(self.job.data.classes), "recipe": self.recipe.hash},
             "state_dict": self.student.state_dict(),
             "method": self.method.state_dict(),
-            "optimizer": runner.optimizer.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
             "epoch": runner.epoch + 1,
             "iteration": runner.iter,
             "rng": streams,
             "history": [entry.plain() for entry in self.history],
             "seconds": self.meter.seconds,
             "peak_bytes": self.meter.peak_bytes,
-            "loss_scaler": getattr(self.step_hook, "loss_scaler", None) and self.step_hook.loss_scaler.state_dict(),
+            "loss_scaler": self.step_hook.scaler.state_dict(),
         }
         checkpoints.save(self.checkpoint_path, content)
 
@@ -197,11 +205,9 @@ class Trainer:
             return
         self.student.load_state_dict(content["state_dict"])
         self.method.load_state_dict(content["method"])
-        self.runner.optimizer.load_state_dict(content["optimizer"])
+        self.optimizers.load_state_dict(content["optimizers"])
+        self.step_hook.scaler.load_state_dict(content["loss_scaler"])
         self.runner._epoch, self.runner._iter = content["epoch"], content["iteration"]
-        if content["loss_scaler"]:
-            # mmcv's hook takes its scaler's state from the runner's meta when the run begins.
-            self.runner.meta["fp16"] = {"loss_scaler": content["loss_scaler"]}
         self.meter.seconds, self.meter.peak_bytes = content["seconds"], content["peak_bytes"]
         self.history = history_of(content)
         streams = content["rng"][self.rank.rank]
