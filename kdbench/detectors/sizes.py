@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,14 +81,17 @@ def bins(head: Any) -> int:
     return int(reg_max) + 1 if isinstance(reg_max, int) and hasattr(head, "integral") else 0
 
 
-def _generators(model: Any) -> list[Any]:
+def _generators(model: Any) -> Iterator[Any]:
     """The anchor or point generators of the RPN or, without one, of the dense head."""
     rpn = getattr(model, "rpn_head", None)
     head: Any = rpn if rpn is not None else getattr(model, "bbox_head", None)
     if hasattr(head, "stages"):  # cascade RPN
         head = head.stages[0]
-    names = ("prior_generator", "anchor_generator", "approx_anchor_generator")
-    return [generator for name in names if (generator := getattr(head, name, None)) is not None]
+    for name in ("prior_generator", "anchor_generator", "approx_anchor_generator"):
+        generator = getattr(head, name, None)
+        if generator is not None:
+            # Heads keep older names as properties that warn: the first one found is asked for, and no other.
+            yield generator
 
 
 def dry_forward(model: nn.Module) -> Look:

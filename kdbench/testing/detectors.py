@@ -15,12 +15,19 @@ from kdbench.detectors import configs, models
 from kdbench.methods.base import DetectorInfo
 from kdbench.training import batches
 
-Family = Literal["one_stage", "two_stage"]
+Family = Literal["one_stage", "two_stage", "fcos", "atss", "gfl", "mask", "cascade"]
+"""RetinaNet, Faster R-CNN, FCOS, ATSS, GFL, Mask R-CNN, Cascade R-CNN."""
 CLASSES = ("circle", "square", "star")
-_CONFIGS = {
+_CONFIGS: dict[Family, str] = {
     "one_stage": "retinanet/retinanet_r50_fpn_1x_coco",
     "two_stage": "faster_rcnn/faster_rcnn_r50_fpn_1x_coco",
+    "fcos": "fcos/fcos_r50_caffe_fpn_gn-head_1x_coco",
+    "atss": "atss/atss_r50_fpn_1x_coco",
+    "gfl": "gfl/gfl_r50_fpn_1x_coco",
+    "mask": "mask_rcnn/mask_rcnn_r50_fpn_1x_coco",
+    "cascade": "cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco",
 }
+_TWO_STAGE = ("two_stage", "mask", "cascade")
 
 
 def model_config(family: Family, width: int = 16, channels: int = 32) -> Any:
@@ -29,26 +36,41 @@ def model_config(family: Family, width: int = 16, channels: int = 32) -> Any:
     overrides: dict[str, Any] = {f"model.backbone.{key}": value for key, value in backbone.items()}
     overrides["model.neck.in_channels"] = [width * 2**stage for stage in range(4)]
     overrides["model.neck.out_channels"] = channels
-    if family == "one_stage":
-        head = "model.bbox_head"
-        overrides |= {f"{head}.in_channels": channels, f"{head}.feat_channels": channels, f"{head}.stacked_convs": 1}
-    else:
-        roi = "model.roi_head"
-        overrides |= {
-            "model.rpn_head.in_channels": channels,
-            "model.rpn_head.feat_channels": channels,
-            f"{roi}.bbox_roi_extractor.out_channels": channels,
-            f"{roi}.bbox_head.in_channels": channels,
-            f"{roi}.bbox_head.fc_out_channels": 32,
-            "model.train_cfg.rcnn.sampler.num": 48,
-            "model.train_cfg.rpn_proposal.nms_pre": 200,
-            "model.train_cfg.rpn_proposal.max_per_img": 100,
-        }
+    overrides |= _two_stage_heads(family, channels) if family in _TWO_STAGE else _dense_head(family, channels)
     cfg = configs.load_model_config(_CONFIGS[family], overrides)
     configs.set_num_classes(cfg, len(CLASSES))
     configs.set_norm(cfg, "BN", frozen=False)
     configs.drop_pretrained(cfg)
     return cfg
+
+
+def _dense_head(family: Family, channels: int) -> dict[str, Any]:
+    head = "model.bbox_head"
+    return {f"{head}.in_channels": channels, f"{head}.feat_channels": 32, f"{head}.stacked_convs": 1}
+
+
+def _two_stage_heads(family: Family, channels: int) -> dict[str, Any]:
+    roi = "model.roi_head"
+    overrides: dict[str, Any] = {
+        "model.rpn_head.in_channels": channels,
+        "model.rpn_head.feat_channels": channels,
+        f"{roi}.bbox_roi_extractor.out_channels": channels,
+        "model.train_cfg.rpn_proposal.nms_pre": 200,
+        "model.train_cfg.rpn_proposal.max_per_img": 100,
+    }
+    boxes = [f"{roi}.bbox_head.{stage}" for stage in range(3)] if family == "cascade" else [f"{roi}.bbox_head"]
+    for box in boxes:
+        overrides |= {f"{box}.in_channels": channels, f"{box}.fc_out_channels": 32}
+    stages = [f"model.train_cfg.rcnn.{stage}" for stage in range(3)] if family == "cascade" else ["model.train_cfg.rcnn"]
+    overrides |= {f"{stage}.sampler.num": 48 for stage in stages}
+    if family == "mask":
+        overrides |= {
+            f"{roi}.mask_roi_extractor.out_channels": channels,
+            f"{roi}.mask_head.in_channels": channels,
+            f"{roi}.mask_head.conv_out_channels": 16,
+            f"{roi}.mask_head.num_convs": 1,
+        }
+    return overrides
 
 
 def detector(family: Family, width: int = 16, channels: int = 32, seed: int = 0) -> tuple[nn.Module, DetectorInfo]:
@@ -75,6 +97,7 @@ def batch(
     seed: int = 0,
     ignored: int = 0,
     padding: int = 8,
+    masks: bool = False,
 ) -> dict[str, Any]:
     """Noise images as mmcv's loader collates them.
 
@@ -83,6 +106,7 @@ def batch(
         size: padded height and width in pixels.
         ignored: crowd boxes on each image.
         padding: rows and columns at the bottom and right that are padding.
+        masks: with instance masks, which fill the boxes.
     """
     rng = np.random.RandomState(seed)
     height, width = size
@@ -98,7 +122,21 @@ def batch(
         labels.append(torch.from_numpy(rng.randint(0, len(CLASSES), count).astype(np.int64)))
         crowds.append(_boxes(rng, ignored, shape))
     metas = [{**meta, "scale_factor": np.ones(4, np.float32), "flip": False} for _ in boxes]
-    return batches.collate(images, metas, gt_bboxes=objects, gt_labels=labels, gt_bboxes_ignore=crowds)
+    from mmcv.parallel import DataContainer
+
+    data = batches.collate(images, metas, gt_bboxes=objects, gt_labels=labels, gt_bboxes_ignore=crowds)
+    if masks:
+        data["gt_masks"] = DataContainer([[_filled(boxes, size) for boxes in objects]], cpu_only=True)
+    return data
+
+
+def _filled(boxes: torch.Tensor, size: tuple[int, int]) -> Any:
+    from mmdet.core import BitmapMasks
+
+    painted = np.zeros((len(boxes), *size), dtype=np.uint8)
+    for mask, (left, top, right, bottom) in zip(painted, boxes.round().int().tolist(), strict=True):
+        mask[top:bottom, left:right] = 1
+    return BitmapMasks(painted, *size)
 
 
 def synthetic_batches(
