@@ -61,7 +61,9 @@ def _two_stage_heads(family: Family, channels: int) -> dict[str, Any]:
     boxes = [f"{roi}.bbox_head.{stage}" for stage in range(3)] if family == "cascade" else [f"{roi}.bbox_head"]
     for box in boxes:
         overrides |= {f"{box}.in_channels": channels, f"{box}.fc_out_channels": 32}
-    stages = [f"model.train_cfg.rcnn.{stage}" for stage in range(3)] if family == "cascade" else ["model.train_cfg.rcnn"]
+    stages = (
+        [f"model.train_cfg.rcnn.{stage}" for stage in range(3)] if family == "cascade" else ["model.train_cfg.rcnn"]
+    )
     overrides |= {f"{stage}.sampler.num": 48 for stage in stages}
     if family == "mask":
         overrides |= {
@@ -82,6 +84,11 @@ def detector(family: Family, width: int = 16, channels: int = 32, seed: int = 0)
     """
     model, description = _built(family, width, channels, seed)
     return copy.deepcopy(model), description
+
+
+def has_masks(family: Family) -> bool:
+    """Does its training need instance masks?"""
+    return family == "mask"
 
 
 @cache
@@ -128,6 +135,20 @@ def batch(
     if masks:
         data["gt_masks"] = DataContainer([[_filled(boxes, size) for boxes in objects]], cpu_only=True)
     return data
+
+
+def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Batches of equal image size as one."""
+    from mmcv.parallel import DataContainer
+
+    merged: dict[str, Any] = {}
+    for key, first in parts[0].items():
+        values = [part[key].data[0] for part in parts]
+        whole = (
+            torch.cat(values) if isinstance(values[0], torch.Tensor) else [item for value in values for item in value]
+        )
+        merged[key] = DataContainer([whole], stack=first.stack, cpu_only=first.cpu_only)
+    return merged
 
 
 def _filled(boxes: torch.Tensor, size: tuple[int, int]) -> Any:

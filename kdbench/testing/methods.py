@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
@@ -32,14 +32,25 @@ class MethodContract:
         params: parameters with which the method does distil.
         families: the detectors it is for.
         equal_channels: test with a teacher as wide as the student only.
+        zero_on_identical: equal features of student and teacher give loss 0 (without adapters: set `equal_channels`).
         processes: also train in two processes (some seconds).
+        doubled_batch: what two processes give compared with one that has both batches, as far as the method's
+            normalisation allows: "images" means that each image counts by itself, so the gradients are equal for any
+            images; "batch" means sums over the batch are divided by counts of the batch, so they are equal if both
+            processes see the same images; None means not at all (random draws, statistics that do not add up).
+        doubled_params: parameters for that comparison, if not `params` (to switch random draws off).
+        autocast_rtol: how far terms under bfloat16 autocast may be from float32.
     """
 
     method: ClassVar[str | type[Method]]
     params: ClassVar[dict[str, Any]] = {}
     families: ClassVar[tuple[detectors.Family, ...]] = ("one_stage", "two_stage")
     equal_channels: ClassVar[bool] = False
+    zero_on_identical: ClassVar[bool] = False
     processes: ClassVar[bool] = True
+    doubled_batch: ClassVar[Literal["images", "batch"] | None] = "batch"
+    doubled_params: ClassVar[dict[str, Any] | None] = None
+    autocast_rtol: ClassVar[float] = 0.1
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
         if "family" in metafunc.fixturenames:
@@ -69,9 +80,13 @@ class MethodContract:
         assert not shapes, f"terms must be scalars: {shapes}"
         return added
 
-    @property
-    def distils(self) -> bool:
-        return training.method_class(self.method).needs_teacher
+    def distils(self, family: detectors.Family) -> bool:
+        return bool(self.build(family).method.taps())
+
+    def batch(self, family: detectors.Family, *args: Any, **more: Any) -> dict[str, Any]:
+        """A batch of noise, with masks for a detector that wants them."""
+        more["masks"] = detectors.has_masks(family)
+        return detectors.batch(*args, **more)
 
     # -- the contract --------------------------------------------------------------------------------------
 
@@ -82,7 +97,7 @@ class MethodContract:
         distiller = self.build(family, off)
         assert not distiller.method.taps(), "with all weights 0 nothing may be tapped"
         assert not list(distiller.method.parameters()), "with all weights 0 the method may have no parameters"
-        batches = [detectors.batch(seed=step) for step in range(3)]
+        batches = [self.batch(family, seed=step) for step in range(3)]
         ours = training.train(distiller, batches, optimizer)
         ours_random = torch.rand(4)
         theirs = training.train(training.Plain(plain), batches, optimizer)
@@ -95,26 +110,27 @@ class MethodContract:
         plain.train()
         distiller = self.build(family)
         torch.manual_seed(0)
-        own, own_random = Distiller(plain, _nothing(), None)(detectors.batch()), torch.rand(4)
+        own, own_random = Distiller(plain, _nothing(), None)(self.batch(family)), torch.rand(4)
         torch.manual_seed(0)
-        both, both_random = distiller(detectors.batch()), torch.rand(4)
+        both, both_random = distiller(self.batch(family)), torch.rand(4)
         assert torch.equal(own_random, both_random), "the training's random stream was disturbed"
         for name, value in own.items():
             same = all(torch.equal(a, b) for a, b in zip(_parts(value), _parts(both[name]), strict=True))
             assert same, f"{name}: the distillation changed the detector's own loss"
 
     def test_gradient_reaches_student_and_never_teacher(self, family: detectors.Family) -> None:
-        if not self.distils:
+        if not self.distils(family):
             pytest.skip("distils nothing")
         distiller = self.build(family)
-        assert distiller.teacher is not None
-        added = self.terms(distiller, detectors.batch())
+        added = self.terms(distiller, self.batch(family))
         assert added, "no terms with these params"
         sum(added.values()).backward()  # type: ignore[union-attr]
         reached = [n for n, p in distiller.student.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0]
         assert any(name.startswith("backbone") for name in reached), "no gradient in the student's backbone"
         unreached = [n for n, p in distiller.method.named_parameters() if p.requires_grad and p.grad is None]
         assert not unreached, f"parameters of the method without a gradient: {unreached}"
+        if distiller.teacher is None:
+            return
         assert all(p.grad is None and not p.requires_grad for p in distiller.teacher.parameters())
         assert not any(module.training for module in distiller.teacher.modules()), "the teacher left eval mode"
 
@@ -127,34 +143,34 @@ class MethodContract:
         before = {name: value.clone() for name, value in distiller.teacher.state_dict().items()}
         teachers = {id(p) for p in distiller.teacher.parameters()}
         assert not teachers & {id(p) for p in distiller.parameters()}
-        training.train(distiller, [detectors.batch()], "SGD")
+        training.train(distiller, [self.batch(family)], "SGD")
         assert training.first_difference(before, distiller.teacher.state_dict()) is None, "the teacher changed"
 
     @pytest.mark.parametrize("boxes", [(0, 0), (0, 2), (1,), (300,)], ids=["none", "none_on_one", "one", "many"])
     def test_any_number_of_objects(self, family: detectors.Family, boxes: tuple[int, ...]) -> None:
-        added = self.terms(self.build(family), detectors.batch(boxes))
+        added = self.terms(self.build(family), self.batch(family, boxes))
         for value in added.values():
             if value.requires_grad:
                 value.backward(retain_graph=True)
 
     def test_ignored_boxes(self, family: detectors.Family) -> None:
         distiller = self.build(family)
-        self.terms(distiller, detectors.batch((2, 0), ignored=3))
-        without = detectors.batch((2, 1))
+        self.terms(distiller, self.batch(family, (2, 0), ignored=3))
+        without = self.batch(family, (2, 1))
         del without["gt_bboxes_ignore"]
         self.terms(distiller, without)
 
     def test_teacher_of_equal_channels(self, family: detectors.Family) -> None:
-        self.terms(self.build(family, equal_channels=True), detectors.batch())
+        self.terms(self.build(family, equal_channels=True), self.batch(family))
 
     def test_two_image_sizes_in_a_row(self, family: detectors.Family) -> None:
         distiller = self.build(family)
-        self.terms(distiller, detectors.batch(size=(64, 96)))
-        self.terms(distiller, detectors.batch(size=(96, 64), boxes=(1,)))
+        self.terms(distiller, self.batch(family, size=(64, 96)))
+        self.terms(distiller, self.batch(family, size=(96, 64), boxes=(1,)))
 
     def test_state_round_trip(self, family: detectors.Family, tmp_path: Path) -> None:
-        one, data = self.build(family), detectors.batch()
-        training.train(one, [detectors.batch(seed=4)], "SGD")
+        one, data = self.build(family), self.batch(family)
+        training.train(one, [self.batch(family, seed=4)], "SGD")
         file = tmp_path / "state.pth"
         torch.save({"module": one.state_dict(), "rng": one.rng_state()}, file)
         saved = torch.load(file, weights_only=True)
@@ -172,15 +188,27 @@ class MethodContract:
         weights.load_weights(plain, str(tmp_path / "student.pth"), classes=detectors.CLASSES, what="student")
         assert training.first_difference(plain.state_dict(), distiller.student.state_dict()) is None
 
-    def test_autocast_is_finite(self, family: detectors.Family) -> None:
-        added = self.terms(self.build(family, autocast_dtype=torch.bfloat16), detectors.batch((3, 0)))
+    def test_autocast_is_finite_and_close_to_float32(self, family: detectors.Family) -> None:
+        one, other = self.build(family, autocast_dtype=torch.bfloat16), self.build(family)
+        added, exact = (self.terms(model, self.batch(family, (3, 0))) for model in (one, other))
         kinds = {str(value.dtype) for value in added.values()}
         assert kinds <= {"torch.float32"}, f"terms must be float32: {kinds}"
+        for name, value in exact.items():
+            training.check_close(added[name], value, name, self.autocast_rtol, 1e-3)
+
+    def test_identical_features_give_no_loss(self, family: detectors.Family) -> None:
+        if not self.zero_on_identical:
+            pytest.skip("no property of this method")
+        for name, value in training.terms_on_identical_features(self.build(family), self.batch(family)).items():
+            assert value.abs() <= 1e-6, f"{name}: {value}"
 
     def test_two_processes(self, tmp_path: Path) -> None:
         if not self.processes:
             pytest.skip("left to another set of params")
-        processes.run_processes(self.method, self.params, self.families, str(tmp_path), self.equal_channels)
+        spec = processes.Spec(
+            self.method, self.params, self.families, self.equal_channels, self.doubled_batch, self.doubled_params
+        )
+        processes.run_processes(spec, str(tmp_path))
 
 
 class _Nothing(Method):

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from kdbench.methods.base import DetectorInfo, Method
+from kdbench.detectors import taps as tapping
+from kdbench.methods.base import DetectorInfo, Method, Progress
 from kdbench.testing import detectors
 from kdbench.training import batches
 from kdbench.training.distiller import Distiller
@@ -52,6 +53,45 @@ def build_distiller(
     return distiller
 
 
+def terms_on_identical_features(distiller: Distiller, data: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The method's terms where the teacher's features are the student's own."""
+    taps = distiller.method.taps()
+    opened = batches.to_device(copy.deepcopy(data), torch.device("cpu"))
+    with tapping.capture(distiller.student, taps, loss_pass=taps.assigned) as caught, torch.no_grad():
+        distiller.student(return_loss=True, **opened)
+    batch = batches.labels_of(opened, masks=taps.masks)
+    batch.assigned = tapping.assigned(caught.targets) if taps.assigned else []
+    with torch.no_grad():
+        return dict(distiller.method(caught.features, caught.features, batch, Progress(0, 1, 0, 1)))
+
+
+def terms_gradient(model: nn.Module, distiller: Distiller, data: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The gradient of the method's terms alone, by parameter, with the student's statistics frozen.
+
+    `model` is the distiller or what wraps it. The detector's own losses are counted 0 times, so that every parameter
+    takes part.
+    """
+    distiller.student.eval()
+    for module in distiller.student.modules():
+        module.training = not isinstance(module, nn.modules.batchnorm._BatchNorm)
+    model.zero_grad()
+    names = own_names(distiller, data)
+    losses = {name: _sum(value) for name, value in model(copy.deepcopy(data)).items() if "loss" in name}
+    sum(value * (0 if name in names else 1) for name, value in losses.items()).backward()  # type: ignore[union-attr]
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in distiller.named_parameters()}
+
+
+def own_names(distiller: Distiller, data: dict[str, Any]) -> set[str]:
+    """Names of the losses that are the detector's own."""
+    with torch.no_grad(), torch.random.fork_rng():
+        opened = batches.to_device(copy.deepcopy(data), torch.device("cpu"))
+        return set(distiller.student(return_loss=True, **opened))
+
+
+def _sum(value: Any) -> Any:
+    return sum(part.mean() for part in value) if isinstance(value, (list, tuple)) else value.mean()
+
+
 class Plain(nn.Module):
     """Training without a distiller: mmdet's own `train_step`."""
 
@@ -79,6 +119,14 @@ def train(model: nn.Module, data: list[dict[str, Any]], optimizer: str, seed: in
         made.step()
         logs.append(dict(step["log_vars"]))
     return logs
+
+
+def check_close(actual: torch.Tensor, expected: torch.Tensor, what: str, rtol: float, atol: float) -> None:
+    """Raises AssertionError, with `what` in front, where they differ by more than atol + rtol * |expected|."""
+    try:
+        torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol)
+    except AssertionError as error:
+        raise AssertionError(f"{what}: {error}") from None
 
 
 def first_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> str | None:

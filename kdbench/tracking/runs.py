@@ -14,6 +14,9 @@ from kdbench.tracking.record import Record
 EPOCH = "epoch"
 """A metric logged with each epoch: its steps are the epochs that the run has, whatever else was NaN."""
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Tells MLflow's UI that this is about training, so that it opens on the runs and not on traces of language models."""
+
 log = logging.getLogger("kdbench.tracking")
 
 
@@ -24,7 +27,7 @@ def experiment(client: Any, task: str, location: str | None) -> str:
     found = client.get_experiment_by_name(task)
     if found is None:
         try:
-            return str(client.create_experiment(task, artifact_location=location))
+            return str(client.create_experiment(task, artifact_location=location, tags=KIND))
         except MlflowException:  # another study was faster
             found = client.get_experiment_by_name(task)
             if found is None:

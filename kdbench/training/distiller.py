@@ -93,7 +93,9 @@ class Distiller(nn.Module):
         taps = self.method.taps()
         if not taps:
             return dict(self.student(return_loss=True, **data))
-        with tapping.capture(self.student, taps, loss_pass=taps.assigned or taps.roi_logits in ("student", "both")) as caught:
+        with tapping.capture(
+            self.student, taps, loss_pass=taps.assigned or taps.roi_logits in ("student", "both")
+        ) as caught:
             losses = dict(self.student(return_loss=True, **data))
         with self.stream.active(self.device):
             added = self._distil(data, taps, caught)

@@ -21,6 +21,7 @@ class TestNeckWithoutAdapters(MethodContract):
     method = "defeat"
     params = PLAIN_NECK
     equal_channels = True
+    zero_on_identical = True
     processes = False
 
 
@@ -48,3 +49,4 @@ class TestHeadOnBothProposals(MethodContract):
     method = "defeat"
     params = ON_BOTH
     families = ("two_stage",)
+    doubled_batch = None  # each process draws its own sample of proposals
