@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from kdbench.detectors import sizes
+from kdbench.detectors import sizes, taps
 from kdbench.detectors.quiet import quiet_mmcv
 from kdbench.errors import InputError
 from kdbench.methods.base import DetectorInfo
@@ -91,6 +91,7 @@ def info(model: nn.Module, model_cfg: Any) -> DetectorInfo:
         score_channels=0 if roi_head is not None else sizes.score_channels(head),
         bins=sizes.bins(head),
         masks=bool(getattr(model, "with_mask", False)),
+        roi_logits=taps.no_roi_logits(model) is None,
     )
 
 

@@ -117,19 +117,24 @@ def check(detector: nn.Module, taps: Taps, what: str) -> None:
         raise InputError(f"{what}: {type(model).__name__} has no one-stage head whose maps could be distilled")
     if taps.roi_logits is None:
         return
-    reason = None
-    roi_head = getattr(model, "roi_head", None)
-    bbox_head = getattr(roi_head, "bbox_head", None)
-    if roi_head is None or bbox_head is None:
-        reason = "has no RoI head: RoI class logits exist in two-stage detectors only"
-    elif isinstance(bbox_head, nn.ModuleList):
-        reason = f"has a cascade ({type(roi_head).__name__}): its stages classify different boxes"
-    elif getattr(bbox_head, "custom_cls_channels", False):
-        reason = f"classifies with {type(bbox_head.loss_cls).__name__}: its logits are not one a class and background"
-    elif taps.roi_logits != "student" and what == "teacher" and not _plain_rpn(model):
+    reason = no_roi_logits(model)
+    if reason is None and taps.roi_logits != "student" and what == "teacher" and not _plain_rpn(model):
         reason = "has no plain RPN to propose boxes: use the student's proposals"
     if reason:
         raise InputError(f"{what}: {type(model).__name__} {reason}; or set the weights of the RoI class terms to 0")
+
+
+def no_roi_logits(detector: nn.Module) -> str | None:
+    """Why this detector's RoI head has no class logits to distil; None if it has."""
+    roi_head: Any = getattr(detector, "roi_head", None)
+    bbox_head = getattr(roi_head, "bbox_head", None)
+    if roi_head is None or bbox_head is None:
+        return "has no RoI head: RoI class logits exist in two-stage detectors only"
+    if isinstance(bbox_head, nn.ModuleList):
+        return f"has a cascade ({type(roi_head).__name__}): its stages classify different boxes"
+    if getattr(bbox_head, "custom_cls_channels", False):
+        return f"classifies with {type(bbox_head.loss_cls).__name__}: its logits are not one a class and background"
+    return None
 
 
 def assigned(targets: Any) -> list[Assigned]:

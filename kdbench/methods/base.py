@@ -55,6 +55,8 @@ class DetectorInfo:
         score_channels: channels of a one-stage head's class map (anchors of a cell x K); 0 where there is none.
         bins: columns of a box side's distribution (reg_max + 1) of a GFL-type head; 0 for other heads.
         masks: it predicts instance masks.
+        roi_logits: the RoI head of a two-stage detector classifies each box once, one logit a class and one for background
+            (a cascade does not).
     """
 
     family: Literal["one_stage", "two_stage"]
@@ -67,6 +69,12 @@ class DetectorInfo:
     score_channels: int = 0
     bins: int = 0
     masks: bool = False
+    roi_logits: bool = True
+
+    @property
+    def kind(self) -> str:
+        """What conditions of search spaces call it: "one_stage", "two_stage", or "cascade" without RoI logits."""
+        return self.family if self.family == "one_stage" or self.roi_logits else "cascade"
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ def _check_head(student: DetectorInfo, teacher: DetectorInfo) -> None:
                 f"method defeat: head_fg_weight and head_bg_weight distil a RoI head and the {who} is a one-stage "
                 "detector; set both to 0 (preset defeat_neck), or use two-stage detectors"
             )
+        if not info.roi_logits:
+            raise InputError(
+                f"method defeat: head_fg_weight and head_bg_weight distil one RoI classification, and the {who}'s {info.head} "
+                "has several, or other logits than one a class; set both to 0 (preset defeat_neck)"
+            )
 
 
 def _check_widths(params: DeFeatParams, what: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:

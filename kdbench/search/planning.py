@@ -75,7 +75,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     root = Path(request.data_root).expanduser().absolute() if request.data_root else None
     data = prepare(task.dataset, storage, root)
     student, teacher = look_at_models(task, data)
-    detector = student.family
+    detector = student.kind
     fixed = {**preset, **own}
     defaults = {**method.Params().plain(), **method.default_params(student)}
     resolved = registry.parse_params(method.name, {**defaults, **fixed}, f"--set method.* of {method.name}")
