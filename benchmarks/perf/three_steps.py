@@ -24,6 +24,9 @@ BATCHES = 4
 class StepCost:
     """Plain student step, teacher forward without gradient, distillation step: same student, same batches.
 
+    A method without a teacher is compared with the plain student step alone. The teacher's dense head is run where the
+    method taps it.
+
     Weights are random: only time and memory are looked at. The learning rate is tiny, so that nothing diverges.
     """
 
@@ -89,6 +92,29 @@ class StepCost:
         }
         return {name: self._timed(step) for name, step in steps.items()}
 
+    def kept_bytes(self) -> dict[str, int]:
+        """Bytes that a plain step and a distillation step keep for their backward pass, without weights."""
+        batch = next(self.batches)
+        return {name: self._kept(name, batch) for name in ("student", "distill")}
+
+    def _kept(self, name: str, batch: Any) -> int:
+        distiller = self.distillers[name]
+        weights = {p.untyped_storage().data_ptr() for p in [*distiller.parameters(), *distiller.buffers()]}
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            # The graph is held until all is counted, so that no memory is handed out twice.
+            outputs = distiller.train_step(batch, None)
+        total = sum(kept.values())
+        del outputs
+        return total
+
     def peak_memory(self) -> dict[str, float]:
         """Bytes at the peak of a plain step and of a distillation step, both networks' weights included in each."""
         peaks = {}
@@ -150,8 +176,12 @@ class StepCost:
         self.finite = self.finite and math.isfinite(outputs["log_vars"]["loss"])
 
     def _teacher(self, batch: Any) -> None:
-        """Backbone and neck of the teacher on the batch's images."""
+        """Backbone and neck of the teacher on the batch's images, and its dense head if the method taps it."""
         distiller = self.distillers["distill"]
+        if distiller.teacher is None:
+            return
         images = to_device(batch, self.device)["img"]
         with torch.no_grad(), torch.autocast(self.device.type, torch.float16, enabled=self.fp16):
-            distiller.teacher.extract_feat(images)
+            features = distiller.teacher.extract_feat(images)
+            if distiller.method.taps().dense:
+                distiller.teacher.bbox_head(features)

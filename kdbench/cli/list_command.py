@@ -20,16 +20,22 @@ def command(kind: str, form: str, storage: str | None) -> None:
     from kdbench.cli import listings
     from kdbench.specs.paths import storage_folder
 
-    header, rows = listings.listing(kind, storage_folder(storage))
+    tables = listings.listing(kind, storage_folder(storage))
     if form == "json":
-        click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=2))
+        click.echo(json.dumps(listings.merged(tables), indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, no_wrap=index == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    for position, listed in enumerate(tables):
+        table = Table(box=None, pad_edge=False)
+        for index, name in enumerate(listed.header):
+            table.add_column(name.replace("_", "\n"), no_wrap=index == 0, overflow="fold")
+        for row in listed.rows:
+            table.add_row(*row)
+        if position:
+            console.print()
+        console.print(table)
+        for note in listed.notes:
+            console.print(note, style="dim", markup=False, highlight=False)

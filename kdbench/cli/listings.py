@@ -3,36 +3,85 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from kdbench.errors import InputError
 
-Listing = tuple[list[str], list[list[str]]]
+
+class Listing(NamedTuple):
+    """A table; what stands in its first column is the row's name. `notes` are lines below it."""
+
+    header: list[str]
+    rows: list[list[str]]
+    notes: list[str] = []
 
 
-def listing(kind: str, storage: Path) -> Listing:
-    """Header and rows of one kind."""
+def listing(kind: str, storage: Path) -> list[Listing]:
+    """The tables of one kind; if several, they describe the same things in the same order."""
     return {
         "methods": _methods,
-        "tasks": _tasks,
-        "spaces": _spaces,
-        "detectors": _detectors,
-        "datasets": _datasets,
-    }.get(kind, lambda: _studies(storage))()
+        "tasks": lambda: [_tasks()],
+        "spaces": lambda: [_spaces()],
+        "detectors": lambda: [_detectors()],
+        "datasets": lambda: [_datasets()],
+    }.get(kind, lambda: [_studies(storage)])()
 
 
-def _methods() -> Listing:
+def merged(tables: list[Listing]) -> list[dict[str, str]]:
+    """All tables as one list of objects."""
+    return [
+        {
+            key: value
+            for table, row in zip(tables, rows, strict=True)
+            for key, value in zip(table.header, row, strict=True)
+        }
+        for rows in zip(*(table.rows for table in tables), strict=True)
+    ]
+
+
+def _methods() -> list[Listing]:
+    from kdbench.detectors.families import FAMILIES
     from kdbench.methods import registry
+    from kdbench.methods.suits import refusal
 
-    rows = []
+    costs = _step_costs()
+    ideas, suits, reasons = [], [], []
     for name in registry.names():
         try:
             method = registry.get(name)
         except InputError as error:  # a package whose entry point is broken does not hide the others
-            rows.append([name, "-", "-", f"cannot be loaded: {error}", "-"])
+            ideas.append([name, "-", f"cannot be loaded: {error}", "-"])
+            suits.append([name, *"-" * (len(FAMILIES) + 2)])
             continue
-        teacher = "yes" if method.needs_teacher else "no"
-        rows.append([name, ", ".join(method.presets) or "-", teacher, method.title, method.reference])
-    return ["method", "presets", "teacher", "idea", "reference"], rows
+        ideas.append([name, ", ".join(method.presets) or "-", method.title, method.reference])
+        refused = {family: refusal(method, info) for family, info in FAMILIES.items()}
+        teacher = "needed" if method.needs_teacher else "none"
+        suits.append(
+            [name, teacher, costs.get(name, "-"), *("no" if refused[family] else "yes" for family in FAMILIES)]
+        )
+        reasons += [f"no: {reason}" for reason in dict.fromkeys(r for r in refused.values() if r)]
+    notes = [
+        "step cost: time of a step over (plain student step + teacher forward), or over the plain student step where there is "
+        "no teacher; on task shapes, one CPU thread. At inference nothing of a method remains in the student.",
+        *reasons,
+    ]
+    return [
+        Listing(["method", "presets", "idea", "reference"], ideas),
+        Listing(["method", "teacher", "step_cost", *FAMILIES], suits, notes),
+    ]
+
+
+def _step_costs() -> dict[str, str]:
+    """Method -> ratio, from the measured table that comes with kdbench."""
+    import csv
+
+    from kdbench.specs import resources
+
+    file = resources.folder("benchmarks/results") / "step_cost.csv"
+    if not file.is_file():
+        return {}
+    with open(file, encoding="utf-8", newline="") as rows:
+        return {row["method"]: f"{float(row['ratio']):.2f}" for row in csv.DictReader(rows) if row["task"] == "shapes"}
 
 
 def _tasks() -> Listing:
@@ -40,7 +89,7 @@ def _tasks() -> Listing:
     from kdbench.specs.task import load_task
 
     tasks = [load_task(name) for name in resources.names("benchmarks/tasks")]
-    return ["task", "what", "data", "epochs", "metric"], [
+    rows = [
         [
             t.name,
             t.title,
@@ -50,6 +99,7 @@ def _tasks() -> Listing:
         ]
         for t in tasks
     ]
+    return Listing(["task", "what", "data", "epochs", "metric"], rows)
 
 
 def _spaces() -> Listing:
@@ -57,19 +107,20 @@ def _spaces() -> Listing:
     from kdbench.specs.space import load_space
 
     spaces = [load_space(name) for name in resources.names("search_spaces")]
-    return ["space", "searches"], [[s.method, ", ".join(s.params) or "only the task's training values"] for s in spaces]
+    rows = [[s.method, ", ".join(s.params) or "only the task's training values"] for s in spaces]
+    return Listing(["space", "searches"], rows)
 
 
 def _detectors() -> Listing:
     from kdbench.detectors.configs import detector_names
 
-    return ["mmdet config"], [[name] for name in detector_names()]
+    return Listing(["mmdet config"], [[name] for name in detector_names()])
 
 
 def _datasets() -> Listing:
     from kdbench.data.kinds import KINDS
 
-    return ["kind", "what"], [[name, text] for name, text in KINDS.items()]
+    return Listing(["kind", "what"], [[name, text] for name, text in KINDS.items()])
 
 
 def _studies(storage: Path) -> Listing:
@@ -79,4 +130,4 @@ def _studies(storage: Path) -> Listing:
     for name in folders.studies(storage):
         _, plan = folders.open_study(storage, name)
         rows.append([name, plan.method, plan.task.name, str(plan.trials)])
-    return ["study", "method", "task", "trials"], rows
+    return Listing(["study", "method", "task", "trials"], rows)

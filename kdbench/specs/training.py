@@ -30,10 +30,12 @@ class PipelineSpec(Spec):
 
     Attributes:
         image_scale: (width, height) in pixels, as mmdet has it; the image is fitted into it when keep_ratio.
+        short_sides: heights of which one is drawn for each training image, in place of image_scale's (multi-scale training).
         flip: probability of a horizontal flip in training.
     """
 
     image_scale: tuple[int, int]
+    short_sides: tuple[int, ...] = ()
     keep_ratio: bool = True
     flip: float = Field(0.5, ge=0, le=1)
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)

@@ -18,7 +18,7 @@ from kdbench.training import batches
 Family = Literal["one_stage", "two_stage", "fcos", "atss", "gfl", "mask", "cascade"]
 """RetinaNet, Faster R-CNN, FCOS, ATSS, GFL, Mask R-CNN, Cascade R-CNN."""
 CLASSES = ("circle", "square", "star")
-_CONFIGS: dict[Family, str] = {
+CONFIGS: dict[Family, str] = {
     "one_stage": "retinanet/retinanet_r50_fpn_1x_coco",
     "two_stage": "faster_rcnn/faster_rcnn_r50_fpn_1x_coco",
     "fcos": "fcos/fcos_r50_caffe_fpn_gn-head_1x_coco",
@@ -37,7 +37,7 @@ def model_config(family: Family, width: int = 16, channels: int = 32) -> Any:
     overrides["model.neck.in_channels"] = [width * 2**stage for stage in range(4)]
     overrides["model.neck.out_channels"] = channels
     overrides |= _two_stage_heads(family, channels) if family in _TWO_STAGE else _dense_head(family, channels)
-    cfg = configs.load_model_config(_CONFIGS[family], overrides)
+    cfg = configs.load_model_config(CONFIGS[family], overrides)
     configs.set_num_classes(cfg, len(CLASSES))
     configs.set_norm(cfg, "BN", frozen=False)
     configs.drop_pretrained(cfg)

@@ -88,7 +88,7 @@ def pipelines(spec: PipelineSpec, with_masks: bool) -> tuple[list[dict[str, Any]
     train: list[dict[str, Any]] = [
         {"type": "LoadImageFromFile"},
         {"type": "LoadAnnotations", "with_bbox": True, "with_mask": with_masks},
-        {"type": "Resize", "img_scale": tuple(spec.image_scale), "keep_ratio": spec.keep_ratio},
+        _resize(spec),
         {"type": "RandomFlip", "flip_ratio": spec.flip},
         normalize,
         pad,
@@ -115,6 +115,14 @@ def pipelines(spec: PipelineSpec, with_masks: bool) -> tuple[list[dict[str, Any]
         },
     ]
     return train, test
+
+
+def _resize(spec: PipelineSpec) -> dict[str, Any]:
+    width, height = spec.image_scale
+    if not spec.short_sides:
+        return {"type": "Resize", "img_scale": (width, height), "keep_ratio": spec.keep_ratio}
+    scales = [(width, side) for side in spec.short_sides]
+    return {"type": "Resize", "img_scale": scales, "multiscale_mode": "value", "keep_ratio": spec.keep_ratio}
 
 
 def optimizer(schedule: ScheduleSpec) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kdbench.detectors import configs
+from kdbench.detectors import configs, models
 from kdbench.errors import InputError
+from kdbench.specs import resources
+from kdbench.specs.task import load_task
 
 RETINANET = "retinanet/retinanet_r50_fpn_1x_coco"
 
@@ -129,3 +132,26 @@ def test_names_and_families() -> None:
     assert RETINANET in configs.families()["retinanet"]
     assert len(configs.detector_names()) > 500
     assert not any(name.startswith("_base_") for name in configs.detector_names())
+
+
+@pytest.mark.parametrize("name", resources.names("benchmarks/tasks"))
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_the_configs_of_shipped_tasks_take_their_overrides(name: str, role: str) -> None:
+    spec = getattr(load_task(name), role)
+    cfg = configs.load_model_config(spec.config, dict(spec.set))
+    for key, value in spec.set.items():
+        node: Any = cfg
+        for part in key.split("."):
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        assert node == value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", resources.names("benchmarks/tasks"))
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_the_networks_of_shipped_tasks_build(name: str, role: str) -> None:
+    spec = getattr(load_task(name), role)
+    cfg = configs.load_model_config(spec.config, dict(spec.set))
+    configs.drop_pretrained(cfg)
+    info = models.info(models.build(cfg.model, seed=0), cfg.model)
+    assert len(info.neck_strides) == len(info.neck_channels) == 5
