@@ -21,6 +21,7 @@ class Row(Spec):
         device_hours: of one run, on average; `search_device_hours`: of all the method's trials in the study.
         published: the paper's figure, where one is known.
         split: where it was measured: on `search`, which the search saw, or on `report`, which it did not.
+        teacher: identity of the teacher it learnt from; "none" if it had none, as plain training and teacher-free methods.
     """
 
     rank: int
@@ -47,7 +48,9 @@ class Row(Spec):
     params_m: float | None
     published: float | None
     split: Literal["search", "report"]
+    teacher: str
 
 
+NO_TEACHER = "none"
 KEYS = tuple(Row.model_fields)
 """The keys of a row and the columns of a CSV, in order."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from kdbench.leaderboard.configs import BASELINE, Config, Split, configs, figure, on_split
-from kdbench.leaderboard.row import Row
+from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.leaderboard.statistics import compare, summarize
 from kdbench.tracking.reader import Run
 
@@ -86,6 +86,7 @@ def _row(rank: int, config: Config, baseline: Config | None, teacher: Run | None
         **_costs(config, spent),
         published=None,
         split=config.split,
+        teacher=NO_TEACHER if config.method == BASELINE else config.first.teacher or NO_TEACHER,
     )
 
 
@@ -106,7 +107,7 @@ def _compared(config: Config, baseline: Config | None) -> dict[str, Any]:
 def _gap_closed(mean: float, baseline: float | None, teacher: float | None) -> float | None:
     if baseline is None or teacher is None or teacher <= baseline:
         return None
-    return (mean - baseline) / (teacher - baseline)
+    return round((mean - baseline) / (teacher - baseline), 6)
 
 
 def _costs(config: Config, spent: list[float]) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ import io
 from itertools import groupby
 
 from kdbench.leaderboard.configs import BASELINE
-from kdbench.leaderboard.row import Row
+from kdbench.leaderboard.row import NO_TEACHER, Row
 
 WIDTH = 100
 EMPTY = "no completed trials yet"
@@ -116,6 +116,9 @@ def _notes(rows: list[Row]) -> list[str]:
         notes.append(f"baseline (*){of}: {rows[0].metric} {mean:.3f} on {split}")
     for split, mean in sorted({(row.split, row.teacher_mean) for row in rows if row.teacher_mean is not None}):
         notes.append(f"teacher: {rows[0].metric} {mean:.3f} on {split}")
+    free = sorted({row.method for row in rows if row.teacher == NO_TEACHER and row.method != BASELINE})
+    if free:
+        notes.append(f"trained without a teacher: {', '.join(free)}")
     splits = sorted({row.split for row in rows})
     notes += [LEGEND[split] for split in splits]
     if len(splits) > 1:

@@ -6,12 +6,13 @@ import pytest
 
 from kdbench.leaderboard.row import KEYS
 from kdbench.leaderboard.rows import build_rows
+from kdbench.leaderboard.table import table
 from kdbench.tracking.reader import Run
 from tests.unit.leaderboard.conftest import MakeRun
 
 CONTRACT = (
     "rank task method study trial recipe metric n_seeds mean std ci95 baseline_mean delta delta_ci95 verdict teacher_mean "
-    "gap_closed device_hours search_device_hours peak_memory_gb sec_per_iter params_m published split"
+    "gap_closed device_hours search_device_hours peak_memory_gb sec_per_iter params_m published split teacher"
 )
 
 
@@ -123,3 +124,12 @@ def test_ranks_are_by_task(run: MakeRun) -> None:
         [run("defeat", c, best=b, task=t) for c, b, t in [("a", 0.1, "x"), ("b", 0.2, "y"), ("c", 0.3, "x")]]
     )
     assert [(row.task, row.rank, row.mean) for row in rows] == [("x", 1, 0.3), ("x", 2, 0.1), ("y", 1, 0.2)]
+
+
+def test_a_row_says_that_it_had_no_teacher(run: MakeRun, teacher: Run) -> None:
+    rows = build_rows(
+        [run("none", "n", best=0.2), run("defeat", "a", best=0.3), run("lgd", "l", best=0.25, teacher=None), teacher]
+    )
+    assert {row.method: row.teacher for row in rows} == {"none": "none", "defeat": "t1", "lgd": "none"}
+    assert {row.method: row.teacher_mean for row in rows}["lgd"] is None
+    assert "trained without a teacher: lgd" in table(rows)
