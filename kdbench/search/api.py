@@ -107,7 +107,7 @@ def _run(
         from kdbench.search.tuning import make_payload, run_board
 
         processes = plan.task.schedule.gpus
-        with _terminated_like_ctrl_c(), ray_session(address, plan.resources) as available:
+        with _interruption() as interrupted, ray_session(address, plan.resources) as available:
             concurrent = concurrency(plan.resources, processes, available)
 
             def payload(trial: Any) -> dict[str, Any]:
@@ -117,7 +117,13 @@ def _run(
             attempt = folder / "ray" / f"attempt-{_next_attempt(folder)}"
             try:
                 run_board(
-                    board, payload, concurrent=concurrent, resources=plan.resources, processes=processes, folder=attempt
+                    board,
+                    payload,
+                    concurrent=concurrent,
+                    resources=plan.resources,
+                    processes=processes,
+                    folder=attempt,
+                    interrupted=lambda: bool(interrupted),
                 )
             except KeyboardInterrupt:
                 for trial in board.trials.values():
@@ -197,19 +203,31 @@ def _next_attempt(folder: Path) -> int:
     return 1 + sum(1 for _ in (folder / "ray").glob("attempt-*"))
 
 
-@contextmanager
-def _terminated_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends a search in order, as Ctrl-C does."""
+class _Interruption:
+    """Ctrl-C, and SIGTERM like it: raised at once, and remembered, for code that is not ours may swallow an exception."""
 
-    def raise_interrupt(_signal: int, _frame: Any) -> None:
+    def __init__(self) -> None:
+        self.came = False
+
+    def __bool__(self) -> bool:
+        return self.came
+
+    def __call__(self, _signal: int, _frame: Any) -> None:
+        self.came = True
         raise KeyboardInterrupt
 
+
+@contextmanager
+def _interruption() -> Iterator[_Interruption]:
+    """Catches the signals in the block; true once one came."""
+    handler = _Interruption()
     try:
-        before = signal.signal(signal.SIGTERM, raise_interrupt)
+        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not in the main thread, in a notebook's worker say
-        yield
+        yield handler
         return
     try:
-        yield
+        yield handler
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handled in before.items():
+            signal.signal(number, handled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from kdbench.search.halving import Halving
 from kdbench.search.ledger import FILE, Ledger
 from kdbench.search.proposals import Past, propose
+from kdbench.specs import metrics
 from kdbench.specs.recipe import Recipe, teacher_recipe
 from kdbench.specs.study import BASELINE, StudyPlan
 
@@ -37,7 +39,12 @@ class TrialState:
 
     @property
     def best(self) -> float | None:
-        return max((value for value, _ in self.reports.values()), default=None)
+        return metrics.best(self.recipe.metric, [value for value, _ in self.reports.values()])
+
+    @property
+    def merit(self) -> float:
+        """Of two trials the better one has more; one that never reported has least."""
+        return -math.inf if self.best is None else metrics.merit(self.recipe.metric, self.best)
 
 
 class Listener:
@@ -62,8 +69,8 @@ class Board:
         self.teacher_ready = teacher_ready or not plan.teacher_train
         self.ledger = Ledger(folder / FILE)
         self.trials: dict[str, TrialState] = {}
-        epochs = plan.task.schedule.epochs
-        self._halving = {arm: Halving(epochs) for arm in plan.arms()} if plan.scheduler == "asha" else {}
+        epochs, mode = plan.task.schedule.epochs, metrics.mode(plan.task.metric)
+        self._halving = {arm: Halving(epochs, mode=mode) for arm in plan.arms()} if plan.scheduler == "asha" else {}
         for event in self.ledger.read():
             self._apply(event)
 
@@ -159,9 +166,9 @@ class Board:
         return None
 
     def best(self, arm: str) -> TrialState | None:
-        """The completed search trial of an arm with the highest value."""
+        """The completed search trial of an arm with the best value."""
         ended = [t for t in self.trials.values() if t.arm == arm and t.stage == "search" and t.end == "completed"]
-        return max(ended, key=lambda t: (t.best or 0.0, -t.number), default=None)
+        return max(ended, key=lambda t: (t.merit, -t.number), default=None)
 
     # -- what happened ------------------------------------------------------------------------------------
 

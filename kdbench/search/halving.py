@@ -6,7 +6,7 @@ Reference: Li et al., A System for Massively Parallel Hyperparameter Tuning, MLS
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
@@ -18,13 +18,14 @@ class Halving:
         epochs: epochs of a whole trial.
         grace: epochs that every trial may have.
         factor: of the trials that reach a rung, one in `factor` goes on.
+        mode: whether the best values are the largest or the smallest.
     """
 
-    def __init__(self, epochs: int, grace: int = 1, factor: int = 3) -> None:
+    def __init__(self, epochs: int, grace: int = 1, factor: int = 3, mode: Literal["max", "min"] = "max") -> None:
         self._scheduler = ASHAScheduler(
             time_attr="epoch",
             metric="value",
-            mode="max",
+            mode=mode,
             max_t=epochs + 1,
             grace_period=max(1, min(grace, epochs)),
             reduction_factor=factor,
@@ -34,7 +35,7 @@ class Halving:
         self._known: dict[str, Any] = {}
 
     def report(self, trial: str, epoch: int, value: float) -> bool:
-        """Tell a value (mAP, 0..1) in the order in which values come; True: stop this trial."""
+        """Tell a value (of the task's metric) in the order in which values come; True: stop this trial."""
         if trial not in self._known:
             self._known[trial] = SimpleNamespace(trial_id=trial)
             self._scheduler.on_trial_add(None, self._known[trial])

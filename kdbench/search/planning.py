@@ -11,6 +11,7 @@ from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.methods.base import DetectorInfo
 from kdbench.search import folders
+from kdbench.specs import metrics
 from kdbench.specs.base import Spec
 from kdbench.specs.space import check_names, load_space
 from kdbench.specs.study import BASELINE, Algorithm, Resources, Scheduler, StudyPlan
@@ -112,7 +113,11 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
 
 
 def look_at_models(task: TaskSpec, data: Prepared) -> tuple[DetectorInfo, DetectorInfo]:
-    """Build student and teacher once, with random weights: a config that does not build is found here."""
+    """Build student and teacher once, with random weights: a config that does not build is found here.
+
+    Raises:
+        InputError: a config is wrong, or the task's metric does not fit the model or the data.
+    """
     from kdbench.detectors import configs, models
 
     infos = []
@@ -121,6 +126,8 @@ def look_at_models(task: TaskSpec, data: Prepared) -> tuple[DetectorInfo, Detect
         cfg = configs.load_model_config(spec.config, dict(spec.set))
         configs.set_num_classes(cfg, len(data.classes))
         configs.drop_pretrained(cfg)
+        masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
+        metrics.check(task.metric, classes=len(data.classes), masks=masks, where=f"task {task.name}, {role}")
         model = models.build(cfg.model, seed=0)
         infos.append(models.info(model, cfg.model))
     return infos[0], infos[1]

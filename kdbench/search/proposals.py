@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 
+from kdbench.specs import metrics
 from kdbench.specs.base import canonical_json
 from kdbench.specs.space import Domain, choose, grid_points
 from kdbench.specs.study import StudyPlan
@@ -56,7 +57,8 @@ def propose(plan: StudyPlan, arm: str, number: int, past: list[Past]) -> dict[st
             sampler = optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True
             )
-        study = optuna.create_study(direction="maximize", sampler=sampler)
+        direction = {"max": "maximize", "min": "minimize"}[metrics.mode(plan.task.metric)]
+        study = optuna.create_study(direction=direction, sampler=sampler)
         for trial in past:
             known = _as_optuna(trial, domains, fixed, context)
             if known is not None:

@@ -111,7 +111,7 @@ def _train(
         key = _open(tracker, recipe, teacher)
     workdir.mkdir(parents=True, exist_ok=True)
     what = "teacher" if teacher else recipe.method.name
-    with _Bar(f"{what} {recipe.hash}", tracker, key) as bar:
+    with _Bar(f"{what} {recipe.hash}", recipe.metric, tracker, key) as bar:
         job = Job(recipe, data, workdir, weights, options.device, options.threads, options.report)
         try:
             outcome = train(job, bar)
@@ -153,10 +153,10 @@ def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
 class _Bar(TrainingCallback):
     """A progress bar on stderr, and the tracker's epochs."""
 
-    def __init__(self, title: str, tracker: Any, key: str) -> None:
+    def __init__(self, title: str, metric: str, tracker: Any, key: str) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Progress(*columns, console=Console(stderr=True))
-        self.title, self.tracker, self.key = title, tracker, key
+        self.title, self.metric, self.tracker, self.key = title, metric, tracker, key
         self.task = self.bar.add_task(title, total=None)
 
     def __enter__(self) -> _Bar:
@@ -172,7 +172,8 @@ class _Bar(TrainingCallback):
     def on_evaluation(self, evaluation: Evaluation) -> None:
         if self.tracker:
             self.tracker.log_epoch(self.key, evaluation.epoch, evaluation.metrics)
-        figures = f"epoch {evaluation.epoch}, mAP {evaluation.metrics['val/mAP']:.3f}, loss {evaluation.metrics['train/loss']:.3f}"
+        loss = evaluation.metrics["train/loss"]
+        figures = f"epoch {evaluation.epoch}, {self.metric} {evaluation.value:.3f}, loss {loss:.3f}"
         self.bar.update(self.task, description=f"{self.title}: {figures}")
         if not self.bar.console.is_terminal:
             self.bar.console.print(f"{self.title}: {figures}", highlight=False, soft_wrap=True)

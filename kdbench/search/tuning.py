@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray.tune.search import Searcher
 
 from kdbench.search.board import TEACHER, Board, TrialState
 from kdbench.search.trial import run_trial
+from kdbench.specs import metrics
 from kdbench.specs.study import Resources
 
 MAX_DEATHS = 3
@@ -22,7 +24,7 @@ class BoardSearcher(Searcher):
     """Tune asks for trials; the board answers."""
 
     def __init__(self, board: Board, payload: Any) -> None:
-        super().__init__(metric="value", mode="max")
+        super().__init__(metric="value", mode=metrics.mode(board.plan.task.metric))
         self.board, self.payload = board, payload
         self.names: dict[str, str] = {}
 
@@ -76,14 +78,36 @@ class BoardScheduler(FIFOScheduler):
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
 
+class Watch(tune.Callback):
+    """Ends Tune's loop at its next step once the study was interrupted, should the exception itself have been lost."""
+
+    def __init__(self, interrupted: Callable[[], bool]) -> None:
+        self.interrupted = interrupted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self.interrupted():
+            raise KeyboardInterrupt
+
+
 def run_board(
-    board: Board, payload: Any, *, concurrent: int, resources: Resources, processes: int, folder: Path
+    board: Board,
+    payload: Any,
+    *,
+    concurrent: int,
+    resources: Resources,
+    processes: int,
+    folder: Path,
+    interrupted: Callable[[], bool],
 ) -> None:
     """Run a study's remaining trials on the Ray that is up.
 
     Args:
         payload: trial state -> the plain data that its worker needs.
         processes: of each trial; each has its own bundle in the trial's placement group.
+        interrupted: whether to stop now.
     """
     bundle = {"CPU": resources.cpus, **({"GPU": resources.gpus} if resources.gpus else {})}
     searcher = BoardSearcher(board, payload)
@@ -103,6 +127,7 @@ def run_board(
             storage_path=str(folder.parent),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+            callbacks=[Watch(interrupted)],
         ),
     )
     tuner.fit()
@@ -129,7 +154,8 @@ def _last_costs(trial: TrialState) -> dict[str, float]:
     """What a trial that was stopped from outside is known to have cost and reached."""
     if not trial.reports:
         return {}
-    metrics = trial.reports[max(trial.reports)][1]
-    costs = {k: v for k, v in metrics.items() if k.startswith("cost/")}
-    best = max(figures.get("val/mAP", value) for value, figures in trial.reports.values())
-    return {"best/mAP": best, **costs}
+    last = trial.reports[max(trial.reports)][1]
+    costs = {k: v for k, v in last.items() if k.startswith("cost/")}
+    reached = {} if trial.best is None else {f"best/{trial.recipe.metric}": trial.best}
+    maps = [figures["val/mAP"] for _, figures in trial.reports.values() if "val/mAP" in figures]
+    return {**({"best/mAP": max(maps)} if maps else {}), **reached, **costs}

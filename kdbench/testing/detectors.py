@@ -129,35 +129,17 @@ def batch(
         labels.append(torch.from_numpy(rng.randint(0, len(CLASSES), count).astype(np.int64)))
         crowds.append(_boxes(rng, ignored, shape))
     metas = [{**meta, "scale_factor": np.ones(4, np.float32), "flip": False} for _ in boxes]
-    from mmcv.parallel import DataContainer
-
     data = batches.collate(images, metas, gt_bboxes=objects, gt_labels=labels, gt_bboxes_ignore=crowds)
     if masks:
-        data["gt_masks"] = DataContainer([[_filled(boxes, size) for boxes in objects]], cpu_only=True)
+        data["gt_masks"] = batches.collated_masks([_filled(boxes, size) for boxes in objects])
     return data
 
 
-def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Batches of equal image size as one."""
-    from mmcv.parallel import DataContainer
-
-    merged: dict[str, Any] = {}
-    for key, first in parts[0].items():
-        values = [part[key].data[0] for part in parts]
-        whole = (
-            torch.cat(values) if isinstance(values[0], torch.Tensor) else [item for value in values for item in value]
-        )
-        merged[key] = DataContainer([whole], stack=first.stack, cpu_only=first.cpu_only)
-    return merged
-
-
-def _filled(boxes: torch.Tensor, size: tuple[int, int]) -> Any:
-    from mmdet.core import BitmapMasks
-
+def _filled(boxes: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
     painted = np.zeros((len(boxes), *size), dtype=np.uint8)
     for mask, (left, top, right, bottom) in zip(painted, boxes.round().int().tolist(), strict=True):
         mask[top:bottom, left:right] = 1
-    return BitmapMasks(painted, *size)
+    return painted
 
 
 def synthetic_batches(

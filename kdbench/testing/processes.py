@@ -11,6 +11,7 @@ from torch import distributed, multiprocessing
 
 from kdbench.methods.base import Method
 from kdbench.testing import detectors, training
+from kdbench.training import batches
 from kdbench.training.distiller import Distiller, DistributedDistiller
 
 
@@ -78,7 +79,7 @@ def _compare_with_one(spec: Spec, family: detectors.Family, rank: int) -> None:
         detectors.batch((2, 3) if same else (1, 4), seed=0 if same else 7, masks=masks),
     ]
     together = training.terms_gradient(DistributedDistiller(distiller, broadcast_buffers=False), distiller, data[rank])
-    alone = training.terms_gradient(distiller, distiller, detectors.joined(data))
+    alone = training.terms_gradient(distiller, distiller, batches.joined(data))
     largest = max(float(value.abs().max()) for value in alone.values())
     if largest == 0:
         raise AssertionError(f"{family}: the terms have no gradient")

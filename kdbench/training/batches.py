@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,6 +49,26 @@ def collate(images: list[Tensor], metas: list[dict[str, Any]], **labels: list[Te
         samples.append({**sample, **{name: DataContainer(values[i]) for name, values in labels.items()}})
     batch: dict[str, Any] = mmcv_collate(samples, samples_per_gpu=len(samples))
     return batch
+
+
+def collated_masks(images: list[np.ndarray]) -> Any:
+    """Instance masks per image, (G, H, W) of 0 and 1 at the padded size, as a training loader collates them."""
+    from mmcv.parallel import DataContainer
+    from mmdet.core import BitmapMasks
+
+    return DataContainer([[BitmapMasks(masks, *masks.shape[1:]) for masks in images]], cpu_only=True)
+
+
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Collated batches of equal image size as one."""
+    from mmcv.parallel import DataContainer
+
+    merged: dict[str, Any] = {}
+    for key, first in parts[0].items():
+        values = [part[key].data[0] for part in parts]
+        whole = torch.cat(values) if isinstance(first.data[0], Tensor) else [item for value in values for item in value]
+        merged[key] = DataContainer([whole], stack=first.stack, cpu_only=first.cpu_only)
+    return merged
 
 
 def count(data: dict[str, Any]) -> int:
