@@ -100,7 +100,7 @@ def test_learning_rates(own: OwnOptimizer, expected: float) -> None:
 
 
 def test_a_frozen_backbone_stays_and_the_rest_learns() -> None:
-    distiller, method = built(rules=GradientRules(freeze_backbone=True))
+    distiller, _ = built(rules=GradientRules(freeze_backbone=True))
     before = {name: value.detach().clone() for name, value in distiller.named_parameters()}
     step(distiller, Optimizers(distiller, SGD))
     moved = {name for name, value in distiller.named_parameters() if not torch.equal(before[name], value)}
