@@ -34,6 +34,8 @@ def install() -> ModuleType:
     if present is not None:
         return present
     _import_quietly()
+    # mmdet's heads call their own parts by names that mmdet has given up, and say so in each process.
+    warnings.filterwarnings("ignore", message="DeprecationWarning: ", module=r"mmdet\.")
     try:
         return importlib.import_module(NAME)
     except ModuleNotFoundError as error:
