@@ -20,13 +20,17 @@ WORDS = {
     "renumbered": "boxes that shared an id renumbered",
     "orphans": "boxes of images that are not listed skipped",
     "maskless": "objects without a usable mask ignored",
+    "strange": "boxes with unknown tags ignored",
+    "flat": "boxes without area left out of training",
+    "beyond": "boxes outside their image left out of training",
 }
 
 
 def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Counter[str]) -> dict[str, Any]:
     """A split as a COCO dictionary with clean boxes; what was done is added to `counts`.
 
-    Category ids count from 1 in the order of `classes`; image and annotation ids from 1.
+    Category ids count from 1 in the order of `classes`; image and annotation ids from 1. Of a split that is to stay
+    `as_annotated`, boxes are neither clipped nor dropped, unless they are no numbers.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -41,7 +45,8 @@ def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Coun
         images.append({"id": number, "file_name": image.file, "width": image.width, "height": image.height})
         kept = 0
         for box in image.boxes:
-            entry = _clean(box, image, classes, masks, counts)
+            make = _as_annotated if split.as_annotated else _clean
+            entry = make(box, image, classes, masks, counts)
             if entry is not None:
                 annotations.append({"id": len(annotations) + 1, "image_id": number, **entry})
                 kept += not entry["iscrowd"]
@@ -87,6 +92,27 @@ def _clean(
             corners = [x, y, x + width, y, x + width, y + height, x, y + height]
             entry |= {"iscrowd": 1, "segmentation": [corners]}
     return entry
+
+
+def _as_annotated(
+    box: Box, image: Image, classes: tuple[str, ...], masks: bool, counts: Counter[str]
+) -> dict[str, Any] | None:
+    """A box that evaluation counts even where mmdet leaves it out of training: flat, or outside its image."""
+    left, top, right, bottom = box.corners
+    if not all(math.isfinite(side) for side in box.corners):
+        counts["degenerate"] += 1
+        return None
+    width, height = right - left, bottom - top
+    if width < 1 or height < 1:
+        counts["flat"] += 1
+    elif right <= 0 or bottom <= 0 or left >= image.width or top >= image.height:
+        counts["beyond"] += 1
+    return {
+        "bbox": [left, top, width, height],
+        "area": width * height,
+        "category_id": classes.index(box.name) + 1,
+        "iscrowd": int(box.crowd),
+    }
 
 
 def _usable(segmentation: Any) -> bool:

@@ -16,7 +16,7 @@ from kdbench.specs.dataset import DatasetSpec, SplitSpec
 
 def sources(spec: DatasetSpec, root: Path) -> list[Path]:
     """The files that the dataset is made of, to see whether it has changed."""
-    return [_file(split, root) for split in (spec.train, spec.search, spec.report) if split.annotations]
+    return [annotation_file(split, root) for split in (spec.train, spec.search, spec.report) if split.annotations]
 
 
 def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
@@ -25,26 +25,57 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     Raises:
         InputError: the file is missing, cut in half, or not in COCO's format.
     """
-    path = _file(split, root)
+    path = annotation_file(split, root)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         place = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "not text"
         raise InputError(f"{path}: broken JSON ({place}); the file may be cut, fetch or write it again") from None
-    folder = root / (split.images or "")
-    if not folder.is_dir():
-        raise InputError(f"--data-root {root}: has no image folder {split.images}; check the data root and 'images'")
+    folder = image_folder(split, root)
     try:
         raw = _parse(content, folder)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path}: is not in COCO's format (missing or wrong: {error}); it needs images, annotations, categories"
         ) from None
+    check_some(raw, path)
+    return raw
+
+
+def annotation_file(split: SplitSpec, root: Path) -> Path:
+    """The annotation file of a split.
+
+    Raises:
+        InputError: it is not there.
+    """
+    path = root / str(split.annotations)
+    if not path.is_file():
+        raise InputError(f"--data-root {root}: has no {split.annotations}; give the folder that has it")
+    return path
+
+
+def image_folder(split: SplitSpec, root: Path) -> Path:
+    """The image folder of a split.
+
+    Raises:
+        InputError: it is not there.
+    """
+    folder = root / (split.images or "")
+    if not folder.is_dir():
+        raise InputError(f"--data-root {root}: has no image folder {split.images}; check the data root and 'images'")
+    return folder
+
+
+def check_some(raw: RawSplit, path: Path) -> None:
+    """See that the images of an annotation file lie in its image folder.
+
+    Raises:
+        InputError: not one of them does.
+    """
     if raw.dirt["missing"] and not raw.images:
         raise InputError(
-            f"{path}: none of its {raw.dirt['missing']} images lies in {folder}; check the data root and 'images'"
+            f"{path}: none of its {raw.dirt['missing']} images lies in {raw.folder}; check the data root and 'images'"
         )
-    return raw
 
 
 def _parse(content: dict[str, Any], folder: Path) -> RawSplit:
@@ -96,10 +127,3 @@ def _box(item: dict[str, Any], names: dict[Any, str]) -> Box:
         item.get("segmentation"),
         float(area) if isinstance(area, int | float) else None,
     )
-
-
-def _file(split: SplitSpec, root: Path) -> Path:
-    path = root / str(split.annotations)
-    if not path.is_file():
-        raise InputError(f"--data-root {root}: has no {split.annotations}; give the folder that has it")
-    return path

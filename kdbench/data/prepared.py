@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from kdbench.data import coco, shapes, voc
+from kdbench.data import coco, crowdhuman, shapes, voc
 from kdbench.data.cleaning import sentence, to_coco
 from kdbench.data.raw import RawSplit
 from kdbench.data.splits import cut
@@ -22,8 +22,10 @@ from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
 
 MANIFEST = "prepared.json"
-VERSIONS = {"shapes": 2, "coco": 2, "voc": 2}
+VERSIONS = {"shapes": 2, "coco": 2, "voc": 2, "crowdhuman": 1}
 """Of what each kind's preparation gives: data prepared by an older kdbench is prepared again."""
+READERS: dict[str, Any] = {"coco": coco, "voc": voc, "crowdhuman": crowdhuman}
+"""The module of each kind that lies on the user's disk: `sources(spec, root)` and `read(spec, split, root)`."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _root(spec: DatasetSpec, data_root: Path | None) -> Path | None:
 def _fingerprint(spec: DatasetSpec, root: Path | None) -> list[Any]:
     if root is None:
         return []
-    files = (voc if spec.kind == "voc" else coco).sources(spec, root)
+    files = READERS[spec.kind].sources(spec, root)
     return [str(root), *([os.path.relpath(f, root), f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
 
 
@@ -164,7 +166,7 @@ def _read(spec: DatasetSpec, root: Path | None, temporary: Path) -> dict[str, Ra
         if root is None:
             raw[name] = shapes.generate(spec, name, temporary / "images" / name)
         else:
-            raw[name] = (voc if spec.kind == "voc" else coco).read(spec, split, root)
+            raw[name] = READERS[spec.kind].read(spec, split, root)
     for name in SPLITS:
         if name not in raw:
             raw[name] = cut(spec, name, raw["train"])

@@ -38,3 +38,5 @@ class RawSplit:
     names: tuple[str, ...] = ()
     dirt: Counter[str] = field(default_factory=Counter)
     """What the reader left out or mended, by the keys of `cleaning.WORDS`."""
+    as_annotated: bool = False
+    """Boxes may leave their image and all are kept: the dataset's own metric counts them."""

@@ -25,4 +25,4 @@ def cut(spec: DatasetSpec, name: str, train: RawSplit) -> RawSplit:
     chosen = set(random.Random(f"{spec.cut_seed}/{name}").sample(files, count))
     taken = [image for image in train.images if image.file in chosen]
     train.images = [image for image in train.images if image.file not in chosen]
-    return RawSplit(train.folder, taken, names=train.names)
+    return RawSplit(train.folder, taken, names=train.names, as_annotated=train.as_annotated)

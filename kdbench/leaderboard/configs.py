@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from kdbench.specs import metrics
 from kdbench.tracking.reader import Run
 
 Split = Literal["search", "report"]
@@ -36,6 +37,11 @@ class Config:
     @property
     def mean(self) -> float:
         return sum(self.values.values()) / len(self.runs)
+
+    @property
+    def merit(self) -> float:
+        """The mean, turned where lower is better: the best configuration has most."""
+        return metrics.merit(self.metric, self.mean)
 
     @property
     def first(self) -> Run:

@@ -17,6 +17,7 @@ class Row(Spec):
         trial: the earliest of its runs, with its `recipe`; the seeds' own are in MLflow.
         ci95, delta_ci95: half-widths of 95 % intervals.
         baseline_mean: of the study's best configuration of plain training, on the same split.
+        delta: the mean less the baseline's, for every metric; where lower is better (mMR), below 0 is better.
         gap_closed: the share of the distance from the baseline to the teacher.
         device_hours: of one run, on average; `search_device_hours`: of all the method's trials in the study.
         published: the paper's figure, where one is known.

@@ -9,6 +9,7 @@ from typing import Any
 from kdbench.leaderboard.configs import BASELINE, Config, Split, configs, figure, on_split
 from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.leaderboard.statistics import compare, summarize
+from kdbench.specs import metrics
 from kdbench.tracking.reader import Run
 
 SAME = ("dataset.", "pipeline.", "student.", "schedule.epochs", "metric")
@@ -16,7 +17,7 @@ SAME = ("dataset.", "pipeline.", "student.", "schedule.epochs", "metric")
 
 
 def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[Row]:
-    """The leaderboard of `runs`: rows by task, in each the highest mean first.
+    """The leaderboard of `runs`: rows by task, in each the best mean first.
 
     Args:
         runs: trials, and the teachers that they refer to.
@@ -35,7 +36,7 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
     shown = [config for config in configs(runs) if studies is None or config.study in studies]
     rows: list[Row] = []
     for task in sorted({config.task for config in shown}):
-        own = sorted((c for c in shown if c.task == task), key=lambda c: (-c.mean, c.method, c.study, c.config))
+        own = sorted((c for c in shown if c.task == task), key=lambda c: (-c.merit, c.method, c.study, c.config))
         for rank, config in enumerate(own, 1):
             teacher = teachers.get((config.task, config.first.teacher))
             rows.append(_row(rank, config, baselines.of(config), teacher, spent[task, config.study, config.method]))
@@ -58,7 +59,7 @@ class _Baselines:
         task = [c for c in self._by_task[config.task, config.split] if c.metric == config.metric]
         study = [c for c in task if c.study == config.study]
         near = study or [c for c in task if _setting(c) == _setting(config)]
-        return max(near, key=lambda c: (c.mean, c.config), default=None)
+        return max(near, key=lambda c: (c.merit, c.config), default=None)
 
 
 def _setting(config: Config) -> dict[str, str]:
@@ -82,7 +83,7 @@ def _row(rank: int, config: Config, baseline: Config | None, teacher: Run | None
         ci95=summary.ci95,
         **_compared(config, baseline),
         teacher_mean=teacher_mean,
-        gap_closed=_gap_closed(summary.mean, baseline.mean if baseline else None, teacher_mean),
+        gap_closed=_gap_closed(config, baseline, teacher_mean),
         **_costs(config, spent),
         published=None,
         split=config.split,
@@ -93,7 +94,7 @@ def _row(rank: int, config: Config, baseline: Config | None, teacher: Run | None
 def _compared(config: Config, baseline: Config | None) -> dict[str, Any]:
     if baseline is None:
         return {"baseline_mean": None, "delta": None, "delta_ci95": None, "verdict": None}
-    result = compare(config.values, baseline.values)
+    result = compare(config.values, baseline.values, metrics.mode(config.metric))
     if config.method == BASELINE:
         return {"baseline_mean": baseline.mean, "delta": result.delta, "delta_ci95": None, "verdict": None}
     return {
@@ -104,10 +105,11 @@ def _compared(config: Config, baseline: Config | None) -> dict[str, Any]:
     }
 
 
-def _gap_closed(mean: float, baseline: float | None, teacher: float | None) -> float | None:
-    if baseline is None or teacher is None or teacher <= baseline:
+def _gap_closed(config: Config, baseline: Config | None, teacher: float | None) -> float | None:
+    if baseline is None or teacher is None:
         return None
-    return round((mean - baseline) / (teacher - baseline), 6)
+    gap = metrics.merit(config.metric, teacher) - baseline.merit
+    return (config.merit - baseline.merit) / gap if gap > 0 else None
 
 
 def _costs(config: Config, spent: list[float]) -> dict[str, float | None]:

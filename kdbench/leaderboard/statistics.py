@@ -24,7 +24,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure against the baseline's: the difference of the means, its half-width, and what that allows to say."""
+    """A figure against the baseline's: the difference of the means, its half-width, and what that allows to say.
+
+    The difference is the figure less the baseline's, whichever direction is better.
+    """
 
     delta: float
     ci95: float | None
@@ -48,8 +51,10 @@ def summarize(values: list[float]) -> Summary:
     return Summary(n, mean, std, _t(n - 1) * std / math.sqrt(n))
 
 
-def compare(values: Mapping[int, float], baseline: Mapping[int, float]) -> Comparison:
-    """The difference of two figures, each by seed.
+def compare(
+    values: Mapping[int, float], baseline: Mapping[int, float], mode: Literal["max", "min"] = "max"
+) -> Comparison:
+    """The difference of two figures, each by seed; with mode "min" the lower figure is better.
 
     Paired by seed where both have exactly the same seeds, two or more. Otherwise Welch's interval: with seeds
     shared only in part, a paired interval would belong to another difference than that of the two means.
@@ -58,11 +63,9 @@ def compare(values: Mapping[int, float], baseline: Mapping[int, float]) -> Compa
     if len(values) < 2 or len(baseline) < 2:
         return Comparison(delta, None, "single")
     half = _paired(values, baseline) if values.keys() == baseline.keys() else _welch(values, baseline)
-    if delta - half > 0:
-        return Comparison(delta, half, "better")
-    if delta + half < 0:
-        return Comparison(delta, half, "worse")
-    return Comparison(delta, half, "tie")
+    if abs(delta) <= half:
+        return Comparison(delta, half, "tie")
+    return Comparison(delta, half, "better" if (delta > 0) == (mode == "max") else "worse")
 
 
 def _paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> float:

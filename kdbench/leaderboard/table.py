@@ -7,6 +7,7 @@ from itertools import groupby
 
 from kdbench.leaderboard.configs import BASELINE
 from kdbench.leaderboard.row import NO_TEACHER, Row
+from kdbench.specs import metrics
 
 WIDTH = 100
 EMPTY = "no completed trials yet"
@@ -110,6 +111,8 @@ def _columns(rows: list[Row]) -> dict[str, list[str]]:
 
 def _notes(rows: list[Row]) -> list[str]:
     notes = []
+    if metrics.mode(rows[0].metric) == "min":
+        notes.append(f"{rows[0].metric}: lower is better, and a delta below 0 is a gain")
     compared = {(row.study, row.split, row.baseline_mean) for row in rows if row.baseline_mean is not None}
     for study, split, mean in sorted(compared):
         of = f" of {study}" if _several(rows) else ""

@@ -21,6 +21,10 @@ from kdbench.specs.space import Domain, choose, grid_points
 from kdbench.specs.study import StudyPlan
 
 STARTUP_TRIALS = 8
+DIRECTIONS = {
+    "max": optuna.study.StudyDirection.MAXIMIZE,
+    "min": optuna.study.StudyDirection.MINIMIZE,
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,7 @@ def propose(plan: StudyPlan, arm: str, number: int, past: list[Past]) -> dict[st
             sampler = optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True
             )
-        direction = {"max": "maximize", "min": "minimize"}[metrics.mode(plan.task.metric)]
-        study = optuna.create_study(direction=direction, sampler=sampler)
+        study = optuna.create_study(direction=DIRECTIONS[metrics.mode(plan.task.metric)], sampler=sampler)
         for trial in past:
             known = _as_optuna(trial, domains, fixed, context)
             if known is not None:

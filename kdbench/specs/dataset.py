@@ -9,14 +9,19 @@ from pydantic import Field, model_validator
 from kdbench.specs.base import Spec
 
 SPLITS = ("train", "search", "report")
+NEEDED = {"shapes": "size", "coco": "annotations", "voc": "image_sets", "crowdhuman": "annotations"}
+"""Which key of a split says where its images are, by kind."""
+PERSON = ("person",)
+"""The classes of crowdhuman."""
 
 
 class SplitSpec(Spec):
     """Where one split comes from: files of its own, or a seeded cut from the train split.
 
-    Exactly one of `annotations` (coco: a JSON file, relative to the data root), `image_sets` (voc: names
-    of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to generate) or `cut`
-    (a share 0..1, or a number of images, taken out of train) is given.
+    Exactly one of `annotations` (coco: a JSON file, crowdhuman: an odgt file, relative to the data root),
+    `image_sets` (voc: names of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to generate) or
+    `cut` (a share 0..1, or a number of images, taken out of train) is given. `images` is the image folder of
+    coco and crowdhuman, relative to the data root.
     """
 
     annotations: str | None = None
@@ -39,7 +44,7 @@ class SplitSpec(Spec):
 class DatasetSpec(Spec):
     """A dataset with its splits. The data root is no part of it: it differs between machines."""
 
-    kind: Literal["shapes", "coco", "voc"]
+    kind: Literal["shapes", "coco", "voc", "crowdhuman"]
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     classes: tuple[str, ...] | None = Field(
         None, description="null: every class of train; coco: by category id, voc: by name"
@@ -52,10 +57,11 @@ class DatasetSpec(Spec):
     image_size: tuple[int, int] | None = Field(None, description="shapes: height, width in pixels")
     seed: int = Field(0, description="shapes: seed of the generator")
     masks: bool = Field(False, description="instance masks are loaded and used")
+    boxes: Literal["full", "visible"] = Field("full", description="crowdhuman: whole bodies, or what is seen of them")
 
     @model_validator(mode="after")
     def _splits_fit_the_kind(self) -> DatasetSpec:
-        needed = {"shapes": "size", "coco": "annotations", "voc": "image_sets"}[self.kind]
+        needed = NEEDED[self.kind]
         for name in SPLITS:
             split: SplitSpec = getattr(self, name)
             if getattr(split, needed) is None and (split.cut is None or name == "train"):
@@ -64,6 +70,10 @@ class DatasetSpec(Spec):
             raise ValueError("a shapes dataset needs 'image_size'")
         if self.kind == "shapes" and self.image_size is not None and min(self.image_size) < 32:
             raise ValueError("'image_size' needs 32 pixels or more a side: mmdet leaves smaller images out of training")
+        if self.kind == "crowdhuman" and self.classes not in (None, PERSON):
+            raise ValueError("a crowdhuman dataset has one class; leave 'classes' out, or give [person]")
+        if self.kind != "crowdhuman" and self.boxes != "full":
+            raise ValueError(f"'boxes' is of crowdhuman datasets; leave it out for a {self.kind} dataset")
         if self.classes is not None and len(set(self.classes)) < len(self.classes):
             raise ValueError("'classes' names a class twice; name each once")
         return self

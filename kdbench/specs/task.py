@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from kdbench.specs import resources
+from kdbench.errors import did_you_mean
+from kdbench.specs import metrics, resources
 from kdbench.specs.base import Spec, load_yaml
 from kdbench.specs.dataset import DatasetSpec
 from kdbench.specs.training import ModelSpec, PipelineSpec, ScheduleSpec
@@ -26,9 +27,9 @@ class TaskSpec(Spec):
     """A file of benchmarks/tasks.
 
     Attributes:
-        metric: the key that ranks, e.g. mAP (COCO, 0.50:0.95), mAP_50, voc_mAP_50.
+        metric: what ranks, one of `metrics.NAMES`: mAP (COCO, 0.50:0.95), segm_mAP, AP50_11, mMR, ...
         search_training: which of the shared training values a method's search varies beside its own parameters.
-        floor: an mAP below it at the first evaluation ends a trial as infeasible (dead run); null is no floor.
+        floor: a value of the metric; a first evaluation that is worse ends a trial as infeasible (dead run). Null is none.
         teacher_schedule: what differs from `schedule` when the teacher is trained here.
     """
 
@@ -40,10 +41,17 @@ class TaskSpec(Spec):
     teacher: ModelSpec
     schedule: ScheduleSpec
     teacher_schedule: dict[str, Any] = {}
-    metric: Literal["mAP", "mAP_50", "voc_mAP_50"] = "mAP"
+    metric: str = "mAP"
     floor: float | None = Field(None, ge=0, le=1)
     search_training: tuple[TrainingKey, ...] = ()
     baseline: BaselineSpec = BaselineSpec()
+
+    @field_validator("metric")
+    @classmethod
+    def _metric_is_known(cls, metric: str) -> str:
+        if metric not in metrics.NAMES:
+            raise ValueError(f"no such metric; {did_you_mean(metric, metrics.NAMES)}")
+        return metric
 
     @model_validator(mode="after")
     def _teacher_schedule_parses(self) -> TaskSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdbench.errors import InputError
+from kdbench.specs import metrics
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.training import PipelineSpec, ScheduleSpec
 
@@ -18,7 +19,7 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
     """The student's mmdet configuration: model, data, optimizer, schedule, evaluation.
 
     Raises:
-        InputError: the model config does not exist, or an override leads nowhere.
+        InputError: the model config does not exist, an override leads nowhere, or the task's metric does not fit.
     """
     from kdbench.detectors import configs
 
@@ -32,6 +33,7 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
         raise InputError(
             f"task {recipe.task}: the student has a mask head and the data no masks; set dataset.masks=true where the files have them"
         )
+    metrics.check(recipe.metric, classes=len(data.classes), masks=with_masks, where=f"task {recipe.task}, student")
     schedule = recipe.schedule
     cfg.data = _data(recipe, data, with_masks)
     cfg.optimizer = optimizer(schedule)
@@ -55,7 +57,8 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
 
 
 def _data(recipe: Recipe, data: Prepared, with_masks: bool) -> dict[str, Any]:
-    train, test = pipelines(recipe.pipeline, with_masks)
+    # CrowdHuman's full bodies may leave the image, and are learnt as they are.
+    train, test = pipelines(recipe.pipeline, with_masks, clip=recipe.dataset.kind != "crowdhuman")
 
     def split(name: str, pipeline: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         files = data.splits[name]
@@ -81,14 +84,16 @@ def _data(recipe: Recipe, data: Prepared, with_masks: bool) -> dict[str, Any]:
     }
 
 
-def pipelines(spec: PipelineSpec, with_masks: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """mmdet's train and test pipelines."""
+def pipelines(
+    spec: PipelineSpec, with_masks: bool, *, clip: bool = True
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """mmdet's train and test pipelines; `clip` cuts training boxes at the image's border."""
     normalize = {"type": "Normalize", "mean": list(spec.mean), "std": list(spec.std), "to_rgb": spec.to_rgb}
     pad = {"type": "Pad", "size_divisor": spec.pad_divisor}
     train: list[dict[str, Any]] = [
         {"type": "LoadImageFromFile"},
         {"type": "LoadAnnotations", "with_bbox": True, "with_mask": with_masks},
-        _resize(spec),
+        _resize(spec) | ({} if clip else {"bbox_clip_border": False}),
         {"type": "RandomFlip", "flip_ratio": spec.flip},
         normalize,
         pad,

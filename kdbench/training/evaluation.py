@@ -1,15 +1,23 @@
-"""Evaluation with mmdet's datasets: COCO box (and mask) AP, and VOC AP at IoU 0.5; on several processes too."""
+"""Evaluation: COCO box (and mask) AP and VOC AP with mmdet's functions, CrowdHuman's metrics; on several processes too."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from torch import distributed, nn
 
+from kdbench.errors import InputError
+from kdbench.specs import metrics
+from kdbench.training import crowdhuman
 from kdbench.training.batches import to_device
+
+KINDS = {"bbox": metrics.BOX, "segm": metrics.MASK}
+"""mmdet's kinds of COCO evaluation, and our names of the figures."""
 
 
 def predict(model: nn.Module, loader: Any, device: torch.device) -> list[Any]:
@@ -38,33 +46,76 @@ def gather(results: list[Any], total: int) -> list[Any]:
 
 
 def score(dataset: Any, results: list[Any], metric: str) -> dict[str, float]:
-    """Figures in 0..1: mAP, mAP_50, mAP_75, mAP_s, mAP_m, mAP_l (mask ones as mask_mAP, ...); voc_mAP_50 when asked for.
+    """Figures in 0..1 by the names of `specs.metrics`: COCO's always, of masks too where the results have them.
 
-    A figure that does not exist (no object of that size) is left out. No detection at all scores 0.
+    VOC's or CrowdHuman's are there when `metric` is one of them. A figure that does not exist (no object of that
+    size, say) is left out. No detection at all scores 0, and an mMR of 1.
     """
     with_masks = bool(results) and isinstance(results[0], tuple)
-    figures: dict[str, float] = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        raw = dataset.evaluate(results, metric=["bbox", "segm"] if with_masks else "bbox", logger="silent")
-    for prefix, name in (("bbox_", ""), ("segm_", "mask_")):
-        for key in ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"):
-            value = raw.get(prefix + key)
-            if value is not None and value >= 0:
-                figures[name + key] = float(value)
-    for key in ("mAP", "mAP_50"):
-        figures.setdefault(key, 0.0)
-    if metric.startswith("voc_"):
-        figures["voc_mAP_50"] = _voc(dataset, [r[0] if with_masks else r for r in results])
+    boxes = [result[0] if with_masks else result for result in results]
+    found = _coco(dataset, results, with_masks)
+    # mmdet has no figure at all where nothing is detected.
+    zeros = {"mAP", "mAP_50"} if found else {"mAP", "mAP_50", metric} & {*metrics.BOX, *metrics.MASK}
+    figures = {**dict.fromkeys(sorted(zeros), 0.0), **found}
+    if metric in metrics.VOC:
+        figures |= _voc(dataset, boxes)
+    if metric in metrics.CROWD:
+        figures |= crowdhuman.figures(dataset, boxes)
     return figures
 
 
-def _voc(dataset: Any, boxes: list[Any]) -> float:
+def ranked(figures: dict[str, float], metric: str) -> float:
+    """The figure that ranks.
+
+    Raises:
+        InputError: the split has no such figure.
+    """
+    if metric not in figures:
+        raise InputError(
+            f"metric {metric}: the search split has no such figure (no object of that size, perhaps); choose another metric"
+        )
+    return figures[metric]
+
+
+def _coco(dataset: Any, results: list[Any], with_masks: bool) -> dict[str, float]:
+    """COCO's figures as mmdet gives them, rounded to four decimals; its size bounds are 32 and 96 pixels squared."""
+    kinds = list(KINDS) if with_masks else ["bbox"]
+    # Recorded is kept quiet: mmdet warns that mask AP goes by the area of masks, which is as it should be.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(record=True):
+        raw = dataset.evaluate(results, metric=kinds, logger="silent")
+    named = {
+        f"{kind}_{key}": name for kind, names in KINDS.items() for key, name in zip(metrics.BOX, names, strict=True)
+    }
+    # One that does not exist is -1.
+    return {name: float(raw[key]) for key, name in named.items() if raw.get(key, -1) >= 0}
+
+
+def _voc(dataset: Any, boxes: list[Any]) -> dict[str, float]:
+    """VOC's AP at IoU 0.5 in both forms, as mmdet's VOCDataset has it: sides with +1, difficult objects left out."""
     from mmdet.core import eval_map
 
-    annotations = [dataset.get_ann_info(index) for index in range(len(dataset))]
-    with contextlib.redirect_stdout(io.StringIO()):
-        mean, _ = eval_map(boxes, annotations, iou_thr=0.5, dataset="voc07", logger="silent", nproc=1)
-    return float(mean)
+    annotations = [_with_ignored(dataset, index) for index in range(len(dataset))]
+    figures = {}
+    for name, year in zip(metrics.VOC, ("voc07", None), strict=True):
+        with contextlib.redirect_stdout(io.StringIO()):
+            mean, _ = eval_map(
+                boxes, annotations, iou_thr=0.5, dataset=year, logger="silent", nproc=1, use_legacy_coordinate=True
+            )
+        figures[name] = float(mean)
+    return figures
+
+
+def _with_ignored(dataset: Any, index: int) -> dict[str, Any]:
+    """An image's annotations with the classes of what is ignored, which CocoDataset does not give."""
+    info = dataset.data_infos[index]
+    marks = dataset.coco.imgToAnns[info["id"]]
+    parts = {}
+    for suffix, crowd in (("", 0), ("_ignore", 1)):
+        mine = [mark for mark in marks if mark["iscrowd"] == crowd]
+        boxes = np.array([mark["bbox"] for mark in mine], dtype=np.float32).reshape(-1, 4)
+        parts["bboxes" + suffix] = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        parts["labels" + suffix] = np.array([dataset.cat2label[mark["category_id"]] for mark in mine], dtype=np.int64)
+    return parts
 
 
 def _encoded(masks: Any) -> Any:

@@ -11,6 +11,7 @@ from torch import distributed
 from kdbench.data.loaders import build_dataset, test_loader, train_loader
 from kdbench.detectors import weights
 from kdbench.errors import Infeasible
+from kdbench.specs import metrics
 from kdbench.training import checkpoints, evaluation, seeds
 from kdbench.training.assembly import assemble
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
@@ -128,8 +129,9 @@ class Trainer:
             "cost/params_m": self.params_m,
             **(extra or {}),
         }
-        if self.history:
-            summary[f"best/{self.recipe.metric}"] = max(entry.value for entry in self.history)
+        best = metrics.best(self.recipe.metric, [entry.value for entry in self.history])
+        if best is not None:
+            summary[f"best/{self.recipe.metric}"] = best
             summary.setdefault("best/mAP", max(entry.metrics["val/mAP"] for entry in self.history))
             rates = [entry.metrics["sec_per_iter"] for entry in self.history]
             summary["sec_per_iter"] = sum(rates) / len(rates)
@@ -139,24 +141,24 @@ class Trainer:
         epoch = runner.epoch + 1
         means = self.meter.epoch_metrics()
         figures = self._evaluate(self.search_dataset, self.search_data)
-        value = figures[self.recipe.metric]
+        value = evaluation.ranked(figures, self.recipe.metric)
         seconds = self.meter.lap()
-        metrics = {
+        told = {
             **{f"val/{name}": figure for name, figure in figures.items()},
             **means,
             "lr": float(runner.current_lr()[0]),
             "cost/device_hours": seconds * self.rank.world / 3600,
         }
-        entry = Evaluation(epoch, value, metrics)
+        entry = Evaluation(epoch, value, told)
         self.history.append(entry)
         self._save(runner)
-        self.logger.info("epoch %d: %s", epoch, ", ".join(f"{k} {v:.5g}" for k, v in metrics.items()))
+        self.logger.info("epoch %d: %s", epoch, ", ".join(f"{k} {v:.5g}" for k, v in told.items()))
         if self.rank.rank == 0:
             self.callback.on_evaluation(entry)
         floor = self.recipe.floor
-        if epoch == 1 and floor is not None and value < floor:
+        if epoch == 1 and floor is not None and metrics.worse(self.recipe.metric, value, floor):
             raise Infeasible(
-                f"{self.recipe.metric} is {value:.4f} at the first evaluation, under the task's floor of {floor}: a dead run; "
+                f"{self.recipe.metric} is {value:.4f} at the first evaluation, worse than the task's floor of {floor}: a dead run; "
                 "lower the learning rate or the loss weights"
             )
 

@@ -165,9 +165,9 @@ def test_perfect_detections_score_one(tmp_path: Path) -> None:
         truth = dataset.get_ann_info(index)
         rows = np.hstack([truth["bboxes"], np.ones((len(truth["bboxes"]), 1), np.float32)])
         results.append([rows[truth["labels"] == label] for label in range(len(data.classes))])
-    figures = score(dataset, results, "voc_mAP_50")
+    figures = score(dataset, results, "AP50_11")
     assert figures["mAP"] == pytest.approx(1.0)
-    assert figures["voc_mAP_50"] == pytest.approx(1.0)
+    assert figures["AP50_11"] == pytest.approx(1.0)
     nothing = [[np.zeros((0, 5), np.float32)] * len(data.classes)] * len(dataset)
     assert score(dataset, nothing, "mAP")["mAP"] == 0.0
 

@@ -46,6 +46,18 @@ def test_defeat_on_voc_is_the_published_setting() -> None:
     assert (schedule.optimizer, schedule.lr, schedule.steps, schedule.grad_clip) == ("SGD", 0.01, (3,), 35)
 
 
+def test_lgd_on_crowdhuman_is_scored_as_the_reference_is() -> None:
+    task = load_task("crowdhuman/faster_rcnn_r50")
+    assert (task.metric, task.dataset.boxes, task.pipeline.image_scale) == ("mMR", "full", (1400, 800))
+    for model in (task.student, task.teacher):
+        assert model.set["model.test_cfg.rcnn.score_thr"] == 0.01
+        assert model.set["model.test_cfg.rcnn.max_per_img"] == -1
+        assert model.set["model.train_cfg.rcnn.assigner.ignore_iof_thr"] == 0.5
+    schedule = task.schedule
+    assert (schedule.epochs, schedule.steps) == (30, (24, 27))
+    assert schedule.lr == pytest.approx(1.25e-3 * schedule.samples_per_gpu * schedule.gpus)
+
+
 def write(path: Path, data: Any) -> str:
     path.write_text(data if isinstance(data, str) else yaml.safe_dump(data))
     return str(path)
