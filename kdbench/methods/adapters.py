@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Adapter(nn.Conv2d):
-    """3x3 convolution, padding 1, with bias; `relu` adds the activation used on backbone stages.
+    """3x3 convolution (or another odd `kernel`) that keeps the size, with bias; `relu` adds the activation used on backbone stages.
 
     weight = init_std * fmod(normal(0, 1), 2); the bias keeps torch's default. So the adapted map starts near a small
     constant and the student is not pushed around by a random projection.
@@ -21,8 +21,10 @@ class Adapter(nn.Conv2d):
         torch.Size([1, 32, 5, 5])
     """
 
-    def __init__(self, channels: int, teacher_channels: int, *, relu: bool = False, init_std: float = 1e-4) -> None:
-        super().__init__(channels, teacher_channels, kernel_size=3, padding=1)
+    def __init__(
+        self, channels: int, teacher_channels: int, *, relu: bool = False, init_std: float = 1e-4, kernel: int = 3
+    ) -> None:
+        super().__init__(channels, teacher_channels, kernel_size=kernel, padding=kernel // 2)
         self.relu = relu
         with torch.no_grad():
             self.weight.normal_().fmod_(2).mul_(init_std)
@@ -35,6 +37,10 @@ class Adapter(nn.Conv2d):
         return F.relu(adapted) if self.relu else adapted
 
 
-def adapter(channels: int, teacher_channels: int, *, adapt: bool, relu: bool, init_std: float) -> nn.Module:
+def adapter(
+    channels: int, teacher_channels: int, *, adapt: bool, relu: bool, init_std: float, kernel: int = 3
+) -> nn.Module:
     """An `Adapter`, or the identity, which has no parameters."""
-    return Adapter(channels, teacher_channels, relu=relu, init_std=init_std) if adapt else nn.Identity()
+    if not adapt:
+        return nn.Identity()
+    return Adapter(channels, teacher_channels, relu=relu, init_std=init_std, kernel=kernel)

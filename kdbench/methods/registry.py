@@ -20,6 +20,14 @@ GROUP = "kdbench.methods"
 BUILT_IN = {
     "none": "kdbench.methods.none:NoDistillation",
     "defeat": "kdbench.methods.defeat:DeFeat",
+    "fgfi": "kdbench.methods.fgfi:FGFI",
+    "fitnet": "kdbench.methods.fitnet:FitNet",
+    "fgd": "kdbench.methods.fgd:FGD",
+    "ld": "kdbench.methods.ld:LD",
+    "pkd": "kdbench.methods.pkd:PKD",
+    "cwd": "kdbench.methods.cwd:CWD",
+    "mgd": "kdbench.methods.mgd:MGD",
+    "icd": "kdbench.methods.icd:ICD",
 }
 
 
