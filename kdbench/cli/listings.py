@@ -59,7 +59,7 @@ def _methods() -> list[Listing]:
         suits.append(
             [name, teacher, costs.get(name, "-"), *("no" if refused[family] else "yes" for family in FAMILIES)]
         )
-        reasons += [f"no: {reason}" for reason in dict.fromkeys(r for r in refused.values() if r)]
+        reasons += [f"no: {reason}" for reason in list(filter(None, refused.values()))[:1]]
     notes = [
         "step cost: time of a step over (plain student step + teacher forward), or over the plain student step where there is "
         "no teacher; on task shapes, one CPU thread. At inference nothing of a method remains in the student.",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.integration.running import check_mlflow, events, result, wait_for
@@ -37,6 +38,7 @@ def test_two_stage_with_a_given_teacher(tmp_path: Path, tiny_two_stage: Path, kd
     assert recipe["teacher"]["id"].startswith("file-")
 
 
+@pytest.mark.slow
 def test_trials_of_two_processes_on_ray_resume(tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
     wishes = ["--trials", 1, "--epochs", 3, "--set", "schedule.gpus=2", "--set", "schedule.norm=SyncBN"]
     wishes += ["--set", "schedule.samples_per_gpu=4", "--set", "baseline.trials=1", "--name", "s"]
