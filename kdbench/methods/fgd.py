@@ -56,7 +56,7 @@ class FGD(Method):
     title = "imitate FPN features weighted by objects and the teacher's attention, and relations between cells"
     reference = "Focal and Global Knowledge Distillation for Detectors, CVPR 2022, arXiv 2111.11837"
     weights = ("alpha",)
-    presets = {"fgd_focal": {"lambda_ratio": 0.0}, "fgd_global": {"beta_ratio": 0.0, "gamma_ratio": 0.0}}
+    presets = {"fgd_focal": {"lambda_ratio": 0.0}}
 
     def __init__(self, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
         super().__init__(params, student, teacher)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kdbench.methods.masks import Size, flatten
+from kdbench.methods.masks import Size, on_device
 
 CHUNK = 2**25
 """Weights held at a time: 128 MiB in float32."""
@@ -24,21 +24,29 @@ def focal_weights(boxes: list[Tensor], scales: Sequence[Size], size: Size) -> tu
         -> two of (N, H, W), float32. An image without boxes has no foreground and a background of equal weights.
     Reference: Focal and Global Knowledge Distillation for Detectors, CVPR 2022, arXiv 2111.11837.
     """
-    flat, image = flatten(boxes)
     H, W = size
-    fg = flat.new_zeros((len(boxes), H, W), dtype=torch.float32)
-    sides = torch.tensor([[w, h, w, h] for h, w in scales], dtype=torch.float32).to(flat.device)
-    cells = flat.float() / sides[image] * flat.new_tensor([W, H, W, H], dtype=torch.float32)
+    device = boxes[0].device
+    ends = on_device([[W, H, W, H]], device)
+    sides = on_device([[w, h, w, h] for h, w in scales], device)
+    painted = [_painted(one.float() / side * ends, size) for one, side in zip(boxes, sides, strict=True)]
+    fg = torch.stack(painted)
+    bg = (fg == 0).float()
+    return fg, bg / bg.sum((1, 2), keepdim=True).clamp(min=1)
+
+
+def _painted(cells: Tensor, size: Size) -> Tensor:
+    """The foreground of one image. Shapes: cells (G, 4), in cells of the map -> (H, W)."""
+    H, W = size
     first, last = cells[:, :2].floor(), cells[:, 2:].ceil()
     weight = 1 / (last + 1 - first).prod(1)
+    fg = cells.new_zeros(size)
     step = max(1, CHUNK // (H * W))
-    for begin in range(0, len(flat), step):
+    for begin in range(0, len(cells), step):
         part = slice(begin, begin + step)
         columns = _within(W, first[part, 0], last[part, 0])
         rows = _within(H, first[part, 1], last[part, 1]) * weight[part, None]
-        fg.index_reduce_(0, image[part], rows[:, :, None] * columns[:, None, :], "amax")
-    bg = (fg == 0).float()
-    return fg, bg / bg.sum((1, 2), keepdim=True).clamp(min=1)
+        fg = torch.maximum(fg, (rows[:, :, None] * columns[:, None, :]).amax(0))
+    return fg
 
 
 def _within(length: int, first: Tensor, last: Tensor) -> Tensor:

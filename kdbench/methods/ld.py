@@ -82,6 +82,11 @@ class LD(Method):
                 f"method ld: the student's sides have {student.bins} bins, the teacher's {teacher.bins}; give both heads "
                 "the same reg_max"
             )
+            if info.score_channels != info.num_classes:
+                raise InputError(
+                    f"method ld: the {who}'s head has {info.score_channels} scores a cell for {info.num_classes} classes; "
+                    "use a head with one anchor a cell"
+                )
         check_levels("ld", "all", "w_ld, w_vlr, w_kd", student, teacher)
 
     def taps(self) -> Taps:

@@ -33,14 +33,28 @@ def region_weights(anchors: Sequence[Tensor], boxes: Tensor) -> list[Tensor]:
     boxes = boxes.float()
     overlap, distance = overlaps(every, boxes), squared_distances(every, boxes)
     inside = overlap - distance / diagonals(every, boxes)
-    taken = []
-    for near, level in zip(distance.split(counts), overlap.split(counts), strict=True):
-        nearest = near.topk(min(CANDIDATES, len(near)), dim=0, largest=False).indices
-        taken.append(level.gather(0, nearest))
-    candidates = torch.cat(taken)
-    threshold = candidates.mean(0) + candidates.std(0, unbiased=len(candidates) > 1)
+    # mmdet hands over the anchors beyond a smaller image of the batch as zeros: they are nobody's candidates.
+    real = (every[:, 2:] > every[:, :2]).all(1)[:, None]
+    threshold = _thresholds(overlap, distance.masked_fill(~real, float("inf")), real, counts)
     belongs = (inside >= LOWEST * threshold) & (inside < threshold)
     return list((overlap * belongs).amax(1).split(counts))
+
+
+def _thresholds(overlap: Tensor, distance: Tensor, real: Tensor, counts: list[int]) -> Tensor:
+    """Mean plus standard deviation of the overlaps of each object's candidates.
+
+    Shapes: overlap, distance (A, G), real (A, 1) bool -> (G,).
+    """
+    taken, counted = [], []
+    for near, level, known in zip(distance.split(counts), overlap.split(counts), real.split(counts), strict=True):
+        nearest = near.topk(min(CANDIDATES, len(near)), dim=0, largest=False).indices
+        taken.append(level.gather(0, nearest))
+        counted.append(known.expand_as(level).gather(0, nearest))
+    candidates, kept = torch.cat(taken), torch.cat(counted)
+    number = kept.sum(0)
+    mean = (candidates * kept).sum(0) / number.clamp(min=1)
+    spread = ((candidates - mean) * kept).square().sum(0) / (number - 1).clamp(min=1)
+    return mean + spread.sqrt()
 
 
 def overlaps(anchors: Tensor, boxes: Tensor) -> Tensor:

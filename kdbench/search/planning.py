@@ -9,11 +9,11 @@ from typing import Any
 from kdbench.data import Prepared, prepare
 from kdbench.errors import InputError
 from kdbench.methods import registry
-from kdbench.methods.base import DetectorInfo
+from kdbench.methods.base import DetectorInfo, Method
 from kdbench.search import folders
 from kdbench.specs import metrics
 from kdbench.specs.base import Spec
-from kdbench.specs.space import check_names, load_space
+from kdbench.specs.space import SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Algorithm, Resources, Scheduler, StudyPlan
 from kdbench.specs.task import TaskSpec, load_task
 from kdbench.training import teachers
@@ -81,6 +81,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     defaults = {**method.Params().plain(), **method.default_params(student)}
     resolved = registry.parse_params(method.name, {**defaults, **fixed}, f"--set method.* of {method.name}")
     method.check(resolved, student, teacher if method.needs_teacher else None)
+    space = _possible(space, method, resolved.plain(), student, teacher if method.needs_teacher else None)
     reference, train = None, False
     if method.needs_teacher:
         if request.teacher == "train":
@@ -155,3 +156,26 @@ def _gpus(request: Request, address: str | None) -> float:
     import torch
 
     return 1.0 if torch.cuda.is_available() else 0.0
+
+
+def _possible(
+    space: SpaceSpec, method: type[Method], values: dict[str, Any], student: DetectorInfo, teacher: DetectorInfo | None
+) -> SpaceSpec:
+    """The space without choices that the method refuses for these detectors, so that no trial is spent on them."""
+
+    def accepted(name: str, value: Any) -> bool:
+        try:
+            method.check(method.Params.parse({**values, name: value}, space.method), student, teacher)
+        except InputError:
+            return False
+        return True
+
+    params = {}
+    for name, domain in space.params.items():
+        if domain.choice is not None:
+            kept = tuple(value for value in domain.choice if accepted(name, value))
+            if not kept:
+                continue
+            domain = domain.model_copy(update={"choice": kept})
+        params[name] = domain
+    return space.model_copy(update={"params": params})

@@ -8,7 +8,7 @@ class TestFull(MethodContract):
     params = {"w_ld": 0.25, "w_vlr": 0.25, "w_kd": 10.0}
     families = ("gfl",)
     zero_on_identical = True
-    doubled_batch = None  # sums over rows: the mean of two halves is half of the whole, as the official code has it
+    doubled_params = {"w_ld": 0.0, "w_kd": 10.0}  # the others are sums over rows: two halves' mean is half of the whole
 
 
 class TestClassLogits(MethodContract):

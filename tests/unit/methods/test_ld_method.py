@@ -60,6 +60,17 @@ def test_the_region_is_what_the_specification_says() -> None:
     assert [weights.sum().item() for weights in ld_region.region_weights(anchors, boxes[:0])] == [0.0, 0.0]
 
 
+def test_anchors_beyond_a_smaller_image_are_nobodys_candidates() -> None:
+    """mmdet gives them as zeros where a batch mixes sizes."""
+    anchors, boxes = [grid(12, 8, 64.0), grid(6, 16, 128.0)], torch.tensor([[3.3, 2.1, 20.9, 21.7]])
+    filled = [torch.cat([level, torch.zeros(20, 4)]) for level in anchors]
+    for one, other in zip(
+        ld_region.region_weights(anchors, boxes), ld_region.region_weights(filled, boxes), strict=True
+    ):
+        torch.testing.assert_close(other[: len(one)], one)
+        assert not other[len(one) :].any()
+
+
 def assigned(labels: list[int]) -> Assigned:
     count = len(labels)
     return Assigned(grid(2, 8, 16.0)[None], torch.tensor([labels]), torch.ones(1, count))
