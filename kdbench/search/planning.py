@@ -81,7 +81,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     defaults = {**method.Params().plain(), **method.default_params(student)}
     resolved = registry.parse_params(method.name, {**defaults, **fixed}, f"--set method.* of {method.name}")
     method.check(resolved, student, teacher if method.needs_teacher else None)
-    space = _possible(space, method, resolved.plain(), student, teacher if method.needs_teacher else None)
+    space = _fitted(space, method, resolved.plain(), student, teacher if method.needs_teacher else None)
     reference, train = None, False
     if method.needs_teacher:
         if request.teacher == "train":
@@ -158,10 +158,13 @@ def _gpus(request: Request, address: str | None) -> float:
     return 1.0 if torch.cuda.is_available() else 0.0
 
 
-def _possible(
+def _fitted(
     space: SpaceSpec, method: type[Method], values: dict[str, Any], student: DetectorInfo, teacher: DetectorInfo | None
 ) -> SpaceSpec:
-    """The space without choices that the method refuses for these detectors, so that no trial is spent on them."""
+    """The space for these detectors: without choices that the method refuses, relative ranges times the default value.
+
+    So no trial is spent on what cannot be, and one file serves detectors whose published values differ.
+    """
 
     def accepted(name: str, value: Any) -> bool:
         try:
@@ -177,5 +180,5 @@ def _possible(
             if not kept:
                 continue
             domain = domain.model_copy(update={"choice": kept})
-        params[name] = domain
+        params[name] = domain.times(float(values[name])) if domain.relative else domain
     return space.model_copy(update={"params": params})

@@ -6,7 +6,7 @@ A domain is one of
 
 and may say `when: {other: condition}` (searched only if another value, or `detector`, meets it: a plain value, a
 list of values, or {above: x}), `or: v` (the plain value v as an alternative to the range) and `relative: true`
-(the number is a factor of the task's own value).
+(the number is a factor of the task's own value, or of a method parameter's published value for the detector).
 """
 
 from __future__ import annotations
@@ -67,6 +67,15 @@ class Domain(Spec):
             assert self.uniform is not None
             points = [self.uniform[0], sum(self.uniform) / 2, self.uniform[1]]
         return ([self.or_] if self.or_ is not None else []) + points
+
+    def times(self, value: float) -> Domain:
+        """The absolute range of a relative one."""
+        scaled = {
+            kind: tuple(float(f"{bound * value:.6g}") for bound in bounds)
+            for kind in ("uniform", "loguniform")
+            if (bounds := getattr(self, kind)) is not None
+        }
+        return self.model_copy(update={**scaled, "relative": False})
 
     def contains(self, value: Any) -> bool:
         """Whether the search could propose this value."""

@@ -1,12 +1,14 @@
-"""A study's space has no choice that the method would refuse for its detectors."""
+"""A study's space has no choice that the method would refuse for its detectors, and ranges around their published values."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from kdbench.detectors.families import FAMILIES
 from kdbench.methods import registry
-from kdbench.search.planning import _possible
+from kdbench.search.planning import _fitted
 from kdbench.specs.space import load_space
 
 
@@ -15,12 +17,23 @@ def test_choices_that_are_refused_are_left_out() -> None:
     values = {**cwd.Params().plain(), **cwd.default_params(info)}
     other = FAMILIES["atss"]
     space = load_space("cwd")
-    assert _possible(space, cwd, values, info, info).params["source"].choice == ("fpn", "cls")
-    assert _possible(space, cwd, values, info, other).params["source"].choice == ("fpn",)
+    assert _fitted(space, cwd, values, info, info).params["source"].choice == ("fpn", "cls")
+    assert _fitted(space, cwd, values, info, other).params["source"].choice == ("fpn",)
 
 
 def test_heads_that_do_not_divide_the_width_are_left_out() -> None:
     icd = registry.get("icd")
     info = replace(FAMILIES["retinanet"], neck_channels=(24,) * 5)
     values = {**icd.Params().plain(), **icd.default_params(info)}
-    assert _possible(load_space("icd"), icd, values, info, info).params["heads"].choice == (1, 2, 4, 8)
+    assert _fitted(load_space("icd"), icd, values, info, info).params["heads"].choice == (1, 2, 4, 8)
+
+
+def test_a_relative_range_lies_around_the_published_value() -> None:
+    mgd = registry.get("mgd")
+    for family, published in (("retinanet", 2e-5), ("faster_rcnn", 5e-7)):
+        info = FAMILIES[family]
+        values = {**mgd.Params().plain(), **mgd.default_params(info)}
+        domain = _fitted(load_space("mgd"), mgd, values, info, info).params["alpha_mgd"]
+        assert domain.loguniform == pytest.approx((published / 10, published * 10))
+        assert domain.contains(values["alpha_mgd"])
+        assert not domain.relative
