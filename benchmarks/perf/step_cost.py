@@ -2,7 +2,8 @@
 
 1.0 is the floor: no method that runs a teacher can be cheaper; a method without a teacher is compared with the plain
 student step. The three are measured in turn, round by round, in one process, so that a machine whose speed drifts moves
-them all; the ratio is the median over the rounds. `kept` is the memory held for the backward pass beyond plain training's.
+them all; the ratio is the median over the rounds. On the CPU the seconds are those that the process computed, so that
+other work on the machine does not count. `kept` is the memory held for the backward pass beyond plain training's.
 
     python benchmarks/perf/step_cost.py shapes defeat fgfi
     python benchmarks/perf/step_cost.py shapes all --threads 1 --device cpu -o benchmarks/results/step_cost.csv

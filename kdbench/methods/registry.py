@@ -28,6 +28,7 @@ BUILT_IN = {
     "cwd": "kdbench.methods.cwd:CWD",
     "mgd": "kdbench.methods.mgd:MGD",
     "icd": "kdbench.methods.icd:ICD",
+    "lgd": "kdbench.methods.lgd:LGD",
 }
 
 

@@ -46,7 +46,11 @@ def model_config(family: Family, width: int = 16, channels: int = 32) -> Any:
 
 def _dense_head(family: Family, channels: int) -> dict[str, Any]:
     head = "model.bbox_head"
-    overrides: dict[str, Any] = {f"{head}.in_channels": channels, f"{head}.feat_channels": 32, f"{head}.stacked_convs": 1}
+    overrides: dict[str, Any] = {
+        f"{head}.in_channels": channels,
+        f"{head}.feat_channels": 32,
+        f"{head}.stacked_convs": 1,
+    }
     if family != "one_stage":
         # Groups of several channels, so that a level of one cell has something to normalise over.
         overrides[f"{head}.norm_cfg"] = {"type": "GN", "num_groups": 8, "requires_grad": True}
