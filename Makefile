@@ -21,11 +21,12 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt build-constraints.txt overrid
 demo: install
 	$(BIN)/kdbench search defeat --trials 6
 
+# Two workers of one thread each; tests that start Ray share one of them (tests/integration/conftest.py).
 test: install lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
 
 test-slow: install
-	$(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
 
 lint: install
 	$(BIN)/ruff check .

@@ -11,6 +11,18 @@ import pytest
 from tests.integration.running import Run, write_tiny
 
 
+WITHOUT_RAY = ("test_crowdhuman_training", "test_detectors_on_ops", "test_training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first. Those that start Ray run in one worker, one after the other, as do those of a file."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem if item.path.stem in WITHOUT_RAY else "ray"))
+    items.sort(key=lambda item: here not in item.path.parents)
+
+
 @pytest.fixture(scope="session")
 def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The task `shapes` with few and small images and short training; every other setting is the real one."""
