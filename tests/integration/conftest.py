@@ -10,7 +10,6 @@ import pytest
 
 from tests.integration.running import Run, write_tiny
 
-
 WITHOUT_RAY = ("test_crowdhuman_training", "test_detectors_on_ops", "test_training")
 
 
