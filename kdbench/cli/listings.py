@@ -81,7 +81,11 @@ def _step_costs() -> dict[str, str]:
     if not file.is_file():
         return {}
     with open(file, encoding="utf-8", newline="") as rows:
-        return {row["method"]: f"{float(row['ratio']):.2f}" for row in csv.DictReader(rows) if row["task"] == "shapes"}
+        return {
+            row["method"]: f"{float(row['ratio']):.2f}"
+            for row in csv.DictReader(rows)
+            if row["task"] in ("shapes", "shapes_gfl")
+        }
 
 
 def _tasks() -> Listing:
