@@ -42,7 +42,9 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
         if address:
             ray.init(address=address, runtime_env=runtime, **quiet)
         else:
+            # A Ray of our own, whatever else runs on this machine or stands in RAY_ADDRESS: a cluster is joined by --address.
             ray.init(
+                address="local",
                 include_dashboard=False,
                 runtime_env=runtime,
                 object_store_memory=200 * 2**20,

@@ -13,6 +13,7 @@ from tests.integration.running import Run, write_tiny
 WITHOUT_RAY = ("test_crowdhuman_training", "test_detectors_on_ops", "test_training")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests begin first. Those that start Ray run in one worker, one after the other, as do those of a file."""
     here = Path(__file__).parent

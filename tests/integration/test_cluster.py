@@ -60,3 +60,19 @@ def test_node_and_driver_die(tmp_path: Path, tiny_task: Path, kdbench: Callable,
     board = kdbench("leaderboard", "s", "--storage", tmp_path, "--format", "json")
     assert board.wait() == 0, board.text()
     assert sorted(row["trial"] for row in json.loads(board.text())) == sorted(n for n in table if n != "teacher")
+
+    # Without --address a search has a Ray of its own, though a cluster runs here and the environment names it.
+    own = kdbench(
+        "search",
+        "none",
+        "--task",
+        tiny_task,
+        "--trials",
+        1,
+        "--epochs",
+        1,
+        "--storage",
+        tmp_path / "own",
+        RAY_ADDRESS=address,
+    )
+    assert own.wait() == 0, own.text()
