@@ -83,7 +83,7 @@ def assert_same(one: Path, other: Path) -> None:
     assert not different, different
 
 
-@pytest.mark.parametrize("method", ["none", "defeat", "icd", "mgd"])
+@pytest.mark.parametrize("method", ["none", "defeat", "icd", "lgd", "mgd"])
 def test_interrupted_and_resumed_ends_with_the_same_weights(
     tmp_path: Path, task: TaskSpec, data: Prepared, teacher: Any, method: str
 ) -> None:
