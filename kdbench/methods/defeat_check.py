@@ -5,6 +5,7 @@ from __future__ import annotations
 from kdbench.errors import InputError
 from kdbench.methods.base import DetectorInfo
 from kdbench.methods.defeat_params import DeFeatParams
+from kdbench.methods.levels import check_levels, check_widths
 
 
 def check(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) -> None:
@@ -22,18 +23,8 @@ def check(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) ->
 
 
 def _check_neck(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) -> None:
-    if student.neck_strides != teacher.neck_strides:
-        raise InputError(
-            f"method defeat: the student's FPN levels have strides {list(student.neck_strides)}, the teacher's "
-            f"{list(teacher.neck_strides)}; choose a teacher with the same levels, or set neck_fg_weight and "
-            "neck_bg_weight to 0"
-        )
-    if not student.neck_strides or len(student.neck_channels) != len(teacher.neck_channels):
-        raise InputError(
-            f"method defeat: student and teacher need the same number of FPN levels, at least one, and have "
-            f"{len(student.neck_channels)} and {len(teacher.neck_channels)}; set neck_fg_weight and neck_bg_weight to 0"
-        )
-    _check_widths(params, "FPN levels", student.neck_channels, teacher.neck_channels)
+    check_levels("defeat", None, "neck_fg_weight and neck_bg_weight", student, teacher)
+    check_widths("defeat", "FPN levels", params.adapt, student.neck_channels, teacher.neck_channels)
 
 
 def _check_backbone(params: DeFeatParams, student: DetectorInfo, teacher: DetectorInfo) -> None:
@@ -47,7 +38,7 @@ def _check_backbone(params: DeFeatParams, student: DetectorInfo, teacher: Detect
             )
     ours = tuple(student.backbone_channels[stage] for stage in params.backbone_stages)
     theirs = tuple(teacher.backbone_channels[stage] for stage in params.backbone_stages)
-    _check_widths(params, f"backbone stages {list(params.backbone_stages)}", ours, theirs)
+    check_widths("defeat", f"backbone stages {list(params.backbone_stages)}", params.adapt, ours, theirs)
 
 
 def _check_head(student: DetectorInfo, teacher: DetectorInfo) -> None:
@@ -62,11 +53,3 @@ def _check_head(student: DetectorInfo, teacher: DetectorInfo) -> None:
                 f"method defeat: head_fg_weight and head_bg_weight distil one RoI classification, and the {who}'s {info.head} "
                 "has several, or other logits than one a class; set both to 0 (preset defeat_neck)"
             )
-
-
-def _check_widths(params: DeFeatParams, what: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:
-    if not params.adapt and ours != theirs:
-        raise InputError(
-            f"method defeat: adapt: false needs equal channels, and the {what} have {list(ours)} in the student and "
-            f"{list(theirs)} in the teacher; set adapt: true"
-        )

@@ -13,7 +13,7 @@ from kdbench.methods.adapters import adapter
 from kdbench.methods.base import Batch, Box, DetectorInfo, Features, Method, MethodParams, Progress, Taps
 from kdbench.methods.fgfi_masks import assigned_masks, legacy_anchors, rpn_anchors, single_mask
 from kdbench.methods.fgfi_params import Difference, FGFIParams
-from kdbench.methods.levels import check_levels
+from kdbench.methods.levels import check_levels, check_widths
 from kdbench.methods.losses import region_mean, squared_error
 from kdbench.methods.masks import Size
 from kdbench.methods.schedules import factor
@@ -94,7 +94,12 @@ class FGFI(Method):
             return
         teacher = teacher or student
         if params.flavour == "fpn":
-            check_levels("fgfi", "all", "weight", student, teacher)
+            check_levels("fgfi", None, "weight", student, teacher)
+            if student.base_anchors and len(student.base_anchors) != len(student.neck_strides):
+                raise InputError(
+                    f"method fgfi: {student.head} has anchors on {len(student.base_anchors)} levels and the FPN has "
+                    f"{len(student.neck_strides)}; choose flavour: original (preset fgfi_original), or weight: 0"
+                )
         for who, info in (("student", student), ("teacher", teacher)):
             stages = len(info.backbone_channels)
             if params.flavour == "original" and params.stage >= stages:
@@ -103,11 +108,7 @@ class FGFI(Method):
                     f"{list(range(stages))} (0 = C2), or flavour: fpn"
                 )
         ours, theirs = (_widths(params, info) for info in (student, teacher))
-        if not params.adapt and ours != theirs:
-            raise InputError(
-                f"method fgfi: adapt: false needs equal channels, and the maps have {list(ours)} in the student and "
-                f"{list(theirs)} in the teacher; set adapt: true"
-            )
+        check_widths("fgfi", "maps", params.adapt, ours, theirs)
 
     def taps(self) -> Taps:
         p: FGFIParams = self.params
@@ -120,7 +121,8 @@ class FGFI(Method):
         p: FGFIParams = self.params
         if not self.taps():
             return {}
-        scale = p.weight * factor(progress, p.decay, p.decay_unit) * (progress.fraction >= p.warmup_frac)
+        started = progress.fraction >= p.warmup_frac
+        scale = p.weight * factor(progress, p.decay, p.decay_unit, p.warmup_iters) * started
         return {"loss_imitation": self.level_means(student, teacher, batch).mean() * scale}
 
     def level_means(self, student: Features, teacher: Features, batch: Batch) -> Tensor:

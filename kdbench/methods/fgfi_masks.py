@@ -82,7 +82,7 @@ def _kept(boxes: Tensor, anchors: Tensor, stride: int, size: Size, phi: float, b
     high = _shared(anchors[:, 1::2], rows, boxes[:, 1::2], border)
     inter = high[..., :, None] * wide[..., None, :]
     union = _areas(anchors, border)[None, :, None, None] + _areas(boxes, border)[:, None, None, None] - inter
-    overlap = inter / union.clamp(min=1e-6)
+    overlap = inter.div_(union.clamp_(min=1e-6))  # in place: no more than two tables at a time
     best = overlap.flatten(1).amax(1)
     return (overlap > (phi * best)[:, None, None, None]).any(1)
 

@@ -32,4 +32,5 @@ class FGFIParams(MethodParams):
     adapt_init_std: float = Field(1e-4, ge=0, description="spread of its initial weights")
     decay: Decay = Field("none", description="how the term changes over the training")
     decay_unit: DecayUnit = Field("epoch", description="how often the decay takes a step")
-    warmup_frac: float = Field(0.0, ge=0, le=1, description="share of the training at whose start the term is 0")
+    warmup_iters: int = Field(0, ge=0, description="iterations at the start with the term times 0")
+    warmup_frac: float = Field(0.0, ge=0, le=1, description="the same as a share of the training; the later end counts")

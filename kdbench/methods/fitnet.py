@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from kdbench.errors import InputError
 from kdbench.methods.adapters import adapter
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
-from kdbench.methods.levels import check_levels
+from kdbench.methods.levels import check_levels, check_widths
 from kdbench.methods.schedules import Decay, DecayUnit, factor
 
 TINY = 1e-12
@@ -55,7 +55,10 @@ class FitNet(Method):
         normalize: bool = Field(False, description="compare maps of length 1 instead of the maps")
         decay: Decay = Field("none", description="how the terms change over the training")
         decay_unit: DecayUnit = Field("epoch", description="how often the decay takes a step")
-        warmup_frac: float = Field(0.0, ge=0, le=1, description="share of the training at whose start the terms are 0")
+        warmup_iters: int = Field(0, ge=0, description="iterations at the start with all terms times 0")
+        warmup_frac: float = Field(
+            0.0, ge=0, le=1, description="the same as a share of the training; the later end counts"
+        )
 
         @field_validator("backbone_stages")
         @classmethod
@@ -102,8 +105,8 @@ class FitNet(Method):
         assert isinstance(params, FitNet.Params)
         teacher = teacher or student
         if params.weight:
-            check_levels("fitnet", "all", "weight", student, teacher, same_strides=False)
-            _check_widths(params.adapt, "FPN levels", student.neck_channels, teacher.neck_channels)
+            check_levels("fitnet", None, "weight", student, teacher, same_strides=False)
+            check_widths("fitnet", "FPN levels", params.adapt, student.neck_channels, teacher.neck_channels)
         if params.backbone_weight:
             stages = min(len(student.backbone_channels), len(teacher.backbone_channels))
             if max(params.backbone_stages) >= stages:
@@ -114,7 +117,7 @@ class FitNet(Method):
             ours, theirs = (
                 tuple(info.backbone_channels[stage] for stage in params.backbone_stages) for info in (student, teacher)
             )
-            _check_widths(params.adapt, "backbone stages", ours, theirs)
+            check_widths("fitnet", "backbone stages", params.adapt, ours, theirs)
 
     def taps(self) -> Taps:
         p = self.params
@@ -123,7 +126,8 @@ class FitNet(Method):
     def forward(self, student: Features, teacher: Features, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """The weighted terms."""
         p = self.params
-        scale = factor(progress, p.decay, p.decay_unit) * (progress.fraction >= p.warmup_frac)
+        started = progress.fraction >= p.warmup_frac
+        scale = factor(progress, p.decay, p.decay_unit, p.warmup_iters) * started
         terms: dict[str, Tensor] = {}
         if p.weight:
             terms["loss_neck"] = self.errors(self.neck_adapters, student.neck, teacher.neck).mean() * (p.weight * scale)
@@ -157,11 +161,3 @@ def imitation(student: Tensor, teacher: Tensor, normalize: bool = False) -> Tens
 def _direction(maps: Tensor) -> Tensor:
     flat = maps.flatten(1)
     return flat / (flat.norm(dim=1, keepdim=True) + TINY)
-
-
-def _check_widths(adapt: bool, what: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:
-    if not adapt and ours != theirs:
-        raise InputError(
-            f"method fitnet: adapt: false needs equal channels, and the {what} have {list(ours)} in the student and "
-            f"{list(theirs)} in the teacher; set adapt: true"
-        )

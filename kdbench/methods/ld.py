@@ -87,7 +87,7 @@ class LD(Method):
                     f"method ld: the {who}'s head has {info.score_channels} scores a cell for {info.num_classes} classes; "
                     "use a head with one anchor a cell"
                 )
-        check_levels("ld", "all", "w_ld, w_vlr, w_kd", student, teacher)
+        check_levels("ld", None, "w_ld, w_vlr, w_kd", student, teacher)
 
     def taps(self) -> Taps:
         p = self.params

@@ -39,7 +39,7 @@ def chosen(levels: Literal["all", "first_4"] | tuple[int, ...], info: DetectorIn
 
 def check_levels(
     method: str,
-    levels: Literal["all", "first_4"] | tuple[int, ...],
+    levels: Literal["all", "first_4"] | tuple[int, ...] | None,
     weight: str,
     student: DetectorInfo,
     teacher: DetectorInfo,
@@ -49,7 +49,8 @@ def check_levels(
     """Refuse levels that one of the detectors has not or, with `same_strides`, whose maps differ in size.
 
     Args:
-        weight: the parameter that switches the method off, for the message.
+        levels: what the method's parameter of that name says; None where it has none and pairs every level.
+        weight: the parameters that switch the method off, for the message.
 
     Raises:
         InputError: with the reason and the alternatives.
@@ -61,12 +62,17 @@ def check_levels(
             f"method {method}: the {bare} has no FPN levels; choose a detector with a neck, or {weight}: 0"
         )
     common = list(range(min(counts.values())))
+    if levels is None and len(set(counts.values())) > 1:
+        raise InputError(
+            f"method {method}: every FPN level has a partner, and the student has {counts['student']} levels, the teacher "
+            f"{counts['teacher']}; choose detectors with the same number of levels, or {weight}: 0"
+        )
     if levels == "all" and len(set(counts.values())) > 1:
         raise InputError(
             f"method {method}: levels: all pairs every FPN level, and the student has {counts['student']}, the teacher "
             f"{counts['teacher']}; set levels to some of {common}"
         )
-    indices = chosen(levels, student)
+    indices = chosen(levels or "all", student)
     for who, count in counts.items():
         if max(indices) >= count:
             raise InputError(
@@ -77,8 +83,21 @@ def check_levels(
     ours, theirs = ([info.neck_strides[level] for level in indices] for info in (student, teacher))
     if ours != theirs:
         raise InputError(
-            f"method {method}: levels {list(indices)} have strides {ours} in the student and {theirs} in the teacher, "
-            f"so their maps differ in size; choose a teacher with the same levels, other levels, or {weight}: 0"
+            f"method {method}: FPN levels {list(indices)} have strides {ours} in the student and {theirs} in the teacher, so "
+            f"their maps differ in size; choose a teacher with the same levels, {'other levels, ' * (levels is not None)}or {weight}: 0"
+        )
+
+
+def check_widths(method: str, what: str, adapt: bool, ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:
+    """Refuse maps of different widths without adaptation layers between them.
+
+    Raises:
+        InputError: with the reason and the alternative.
+    """
+    if not adapt and ours != theirs:
+        raise InputError(
+            f"method {method}: adapt: false needs equal channels, and the {what} have {list(ours)} in the student and "
+            f"{list(theirs)} in the teacher; set adapt: true"
         )
 
 

@@ -1,6 +1,16 @@
 """The contract on FGFI: FPN levels with the head's anchors, one without anchors, and the original on a backbone stage."""
 
+import torch
+
+from kdbench.methods.fgfi_masks import rpn_anchors
+from kdbench.testing import detectors
 from kdbench.testing.methods import MethodContract
+
+
+def test_a_head_without_anchors_gets_an_rpns() -> None:
+    _, info = detectors.detector("two_stage")
+    assert info.base_anchors
+    torch.testing.assert_close(torch.tensor(rpn_anchors(info.neck_strides)), torch.tensor(info.base_anchors))
 
 
 class TestLevels(MethodContract):

@@ -46,13 +46,15 @@ def roi_masks(arrays: Arrays) -> None:
     strides = tuple(int(stride) for stride in arrays["in_strides"])
     base = tuple(tuple(tuple(box) for box in level) for level in arrays["in_base_anchors"].astype(float).tolist())
     info = DetectorInfo("two_stage", 3, (1,) * len(sizes), strides, (1,) * 4, base_anchors=base)
-    for phi in np.atleast_1d(arrays["hp_phis"]):
-        method: Any = registry.build("fgfi", {"phi": float(phi)}, info, info)
-        painted = method.masks(batch_of(arrays), sizes)
-        for key in arrays:
-            found = re.fullmatch(MASK, key)
-            if found and abs(float(found[1]) - float(phi)) < 1e-4:
-                same(painted[int(found[2])].byte(), arrays[key], key)
+    painted = {}
+    for phi in np.atleast_1d(arrays["hp_phis"]).tolist():
+        method: Any = registry.build("fgfi", {"phi": phi}, info, info)
+        painted[phi] = method.masks(batch_of(arrays), sizes)
+    for key in arrays:
+        if found := re.fullmatch(MASK, key):
+            nearest = min(painted, key=lambda phi: abs(phi - float(found[1])))  # a key's phi is rounded
+            assert abs(nearest - float(found[1])) < 0.01, f"{key}: its phi is not in hp_phis"
+            same(painted[nearest][int(found[2])].byte(), arrays[key], key)
 
 
 def fgfi(arrays: Arrays, weight: float) -> Method:

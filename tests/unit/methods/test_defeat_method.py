@@ -116,7 +116,7 @@ def test_every_adapter_is_used_each_step() -> None:
         ({"head_fg_weight": 1}, ONE, ONE, "one-stage"),
         ({"head_fg_weight": 1}, TWO, replace(WIDE, family="one_stage"), "teacher is a one-stage"),
         ({}, TWO, replace(WIDE, neck_strides=(8, 16)), "strides"),
-        ({}, TWO, replace(WIDE, neck_strides=(4,), neck_channels=(12,)), "strides"),
+        ({}, TWO, replace(WIDE, neck_strides=(4,), neck_channels=(12,)), "every FPN level has a partner"),
         ({"backbone_fg_weight": 1, "backbone_stages": [2, 4]}, TWO, WIDE, "4 stages; choose from"),
         ({"backbone_fg_weight": 1, "backbone_stages": [2, 2]}, TWO, WIDE, "different stages"),
         ({"backbone_fg_weight": 1, "backbone_stages": []}, TWO, WIDE, "different stages"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdbench.errors import InputError
 from kdbench.methods import fgfi_masks, registry
@@ -51,11 +55,57 @@ def test_many_boxes_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(fgfi_masks.near(boxes, image, counts, ANCHORS[0], 8, (4, 4), 3, 0.5), whole)
 
 
-def test_a_head_without_anchors_gets_an_rpns() -> None:
-    from mmdet.core.anchor import AnchorGenerator
+class NoWaiting(TorchDispatchMode):
+    """Refuses the operators that read a number or a count from the device."""
 
-    theirs = AnchorGenerator(strides=[8, 16], ratios=[0.5, 1.0, 2.0], scales=[8]).base_anchors
-    torch.testing.assert_close(torch.tensor(fgfi_masks.rpn_anchors([8, 16])), torch.stack(theirs))
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.name()
+        by_mask = name == "aten::index.Tensor" and any(i is not None and i.dtype == torch.bool for i in args[1])
+        if by_mask or name in ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal"):
+            raise AssertionError(f"{name} waits for the device")
+        return func(*args, **(kwargs or {}))
+
+
+def data(*boxes: list[float]) -> Batch:
+    """Two images, the second without objects."""
+    given = [torch.tensor(boxes).reshape(-1, 4), torch.zeros(0, 4)]
+    return Batch((32, 32), [(32, 32)] * 2, given, [torch.zeros(len(b)).long() for b in given], [torch.zeros(0, 4)] * 2)
+
+
+def maps(channels: int, change: Callable[[Tensor], Tensor] = lambda level: level) -> Features:
+    random = torch.Generator().manual_seed(channels)
+    neck = tuple(change(torch.randn(2, channels, side, side, generator=random)).requires_grad_() for side in (4, 2))
+    return Features(neck, {0: torch.randn(2, channels, 8, 8, generator=random, requires_grad=True)})
+
+
+@pytest.mark.parametrize("values", [{}, {"flavour": "original", "stage": 0, "difference": "l1"}, {"difference": "div"}])
+@pytest.mark.parametrize("boxes", [[], [[2.0, 2.0, 20.0, 24.0]]], ids=["no objects", "one object"])
+def test_a_step_never_waits_and_uses_every_layer(values: dict[str, Any], boxes: list[list[float]]) -> None:
+    method = registry.build("fgfi", {**values, "warmup_iters": 5}, ONE, replace(WIDE, backbone_channels=(6,) * 4))
+    for iteration in (0, 5):
+        method.zero_grad()
+        with NoWaiting():
+            (term,) = method(maps(4), maps(6), data(*boxes), Progress(0, 1, iteration, 10)).values()
+            term.backward()
+        assert all(parameter.grad is not None for parameter in method.parameters())
+        assert bool(term > 0) == (bool(boxes) and iteration == 5)
+
+
+def test_maps_in_half_precision() -> None:
+    method = registry.build("fgfi", {}, ONE, WIDE)
+    batch, start = data([2.0, 2.0, 20.0, 24.0]), Progress(0, 1, 0, 1)
+    exact = method(maps(4), maps(6), batch, start)["loss_imitation"]
+    low = method(maps(4, Tensor.half), maps(6, Tensor.half), batch, start)["loss_imitation"]
+    assert low.dtype == torch.float32
+    assert low.item() == pytest.approx(exact.item(), rel=0.01)
+
+
+def test_with_weight_0_there_is_nothing() -> None:
+    method = registry.build("fgfi", {"weight": 0, "stage": 9, "adapt": False}, ONE, WIDE)
+    assert not method.taps()
+    assert not list(method.modules())[1:]
+    assert not list(method.buffers())
+    assert method(Features(), Features(), data(), Progress(0, 1, 0, 1)) == {}
 
 
 @pytest.mark.parametrize(
@@ -83,8 +133,25 @@ def test_warm_up_and_preset() -> None:
     [
         ({"adapt": False}, "adapt: false needs equal channels"),
         ({"flavour": "original", "stage": 4}, "backbone has 4 stages"),
+        ({"phi": 1.5}, "key 'phi'"),
     ],
 )
 def test_refused(values: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         registry.build("fgfi", values, ONE, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "words"),
+    [
+        (ONE, replace(WIDE, neck_strides=(4, 8)), "strides .*; choose a teacher with the same levels, or weight: 0"),
+        (replace(ONE, neck_channels=(), neck_strides=()), WIDE, "the student has no FPN levels"),
+        (*[replace(ONE, neck_channels=(), neck_strides=())] * 2, "the student has no FPN levels"),
+        (replace(ONE, base_anchors=(((0.0, 0.0, 1.0, 1.0),),)), WIDE, "anchors on 1 levels and the FPN has 2"),
+        (ONE, replace(WIDE, num_classes=4), "3 classes, teacher 4"),
+    ],
+)
+def test_detectors_that_do_not_suit(student: DetectorInfo, teacher: DetectorInfo, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        registry.build("fgfi", {}, student, teacher)
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,14 +38,31 @@ def test_maps_of_other_strides_are_resized_with_a_warning() -> None:
     assert imitation(student, teacher).item() == pytest.approx(F.mse_loss(small, teacher).item() / 2)
 
 
-def test_kernel_and_warm_up() -> None:
-    method = registry.build("fitnet", {"adapt_kernel": 1, "warmup_frac": 0.5}, ONE, WIDE)
+@pytest.mark.parametrize("values", [{"warmup_frac": 0.5}, {"warmup_iters": 5}, {"warmup_iters": 5, "warmup_frac": 0.1}])
+def test_kernel_and_warm_up(values: dict[str, Any]) -> None:
+    method = registry.build("fitnet", {"adapt_kernel": 1, **values}, ONE, WIDE)
     assert {tuple(p.shape[2:]) for p in method.parameters() if p.ndim == 4} == {(1, 1)}
     ours = Features(neck=(torch.rand(1, 4, 4, 4), torch.rand(1, 4, 2, 2)))
     theirs = Features(neck=(torch.rand(1, 6, 4, 4), torch.rand(1, 6, 2, 2)))
     early, late = (method(ours, theirs, NONE, Progress(0, 1, i, 10))["loss_neck"] for i in (4, 5))
     assert float(early) == 0
     assert float(late) > 0
+
+
+def test_with_weights_0_there_is_nothing() -> None:
+    method = registry.build("fitnet", {"weight": 0, "backbone_stages": [7], "adapt": False}, ONE, COARSE)
+    assert not method.taps()
+    assert not list(method.modules())[1:]
+    assert method(Features(), Features(), NONE, Progress(0, 1, 0, 1)) == {}
+
+
+def test_other_numbers_of_levels_are_refused() -> None:
+    with pytest.raises(
+        InputError, match="the student has 2 levels, the teacher 1; choose detectors with the same number"
+    ):
+        registry.build("fitnet", {}, ONE, replace(WIDE, neck_channels=(6,), neck_strides=(8,)))
+    with pytest.raises(InputError, match="the teacher has no FPN levels"):
+        registry.build("fitnet", {}, ONE, replace(WIDE, neck_channels=(), neck_strides=()))
 
 
 @pytest.mark.parametrize(
