@@ -22,8 +22,12 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> list[dict[str, Any]]:
-        """Every whole event. A last line that a kill cut off is removed from the file."""
+    def read(self, *, repair: bool = True) -> list[dict[str, Any]]:
+        """Every whole event. A last line that a kill cut off is removed from the file.
+
+        Args:
+            repair: false leaves the file alone, for a reader beside a driver that may be writing that line.
+        """
         if not self.path.is_file():
             return []
         raw = self.path.read_bytes()
@@ -36,7 +40,7 @@ class Ledger:
                 raise RunError(
                     f"{self.path}: line {number} is damaged; restore the file from a copy or start a new study"
                 ) from None
-        if len(whole) < len(raw):
+        if repair and len(whole) < len(raw):
             with open(self.path, "r+b") as file:
                 file.truncate(len(whole))
         return events

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kdbench.data import Prepared, prepare
 from kdbench.errors import InputError, RunError
 from kdbench.methods import registry
+from kdbench.search.finding import SINGLE, record_single
 from kdbench.search.planning import look_at_models
 from kdbench.specs.base import load_yaml
 from kdbench.specs.paths import storage_folder
@@ -21,9 +22,6 @@ from kdbench.specs.task import TaskSpec, load_task
 from kdbench.training import teachers
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.train import Job, check_device, train
-
-STUDY = "train"
-"""The study that runs of `kdbench train` are filed under."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,10 @@ def _train(
             if tracker:
                 tracker.interrupt(key)
             raise
+    root = Path(options.data_root).expanduser().absolute() if options.data_root else None
+    content = {"end": outcome.end, "reason": outcome.reason, "summary": outcome.summary}
+    reports = {str(entry.epoch): entry.metrics for entry in outcome.history}
+    record_single(workdir, recipe, root, {**content, "reports": reports}, teacher=teacher)
     if tracker:
         artifacts = [path for path in (workdir / "mmdet_config.py", workdir / "log.txt") if path.is_file()]
         tracker.close(key, outcome.end, summary=outcome.summary, reason=outcome.reason, artifacts=artifacts)
@@ -133,10 +135,10 @@ def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
             recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
         )
         return key
-    tracker.open_study(recipe.task, STUDY, tags={}, params={})
+    tracker.open_study(recipe.task, SINGLE, tags={}, params={})
     key = tracker.open_trial(
         recipe.task,
-        STUDY,
+        SINGLE,
         recipe.hash,
         method=recipe.method.name,
         recipe=recipe.plain(),
