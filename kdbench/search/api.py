@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,10 @@ from kdbench.data import Prepared, prepare
 from kdbench.errors import RunError
 from kdbench.search import folders
 from kdbench.search.board import TEACHER, Board
-from kdbench.search.listeners import Keeper, Recorder
+from kdbench.search.driving import Crew, drive
+from kdbench.search.payloads import make_payload
 from kdbench.search.planning import Planned, Request, make_plan
-from kdbench.search.progress import ProgressView
+from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.study import StudyPlan
 from kdbench.training import teachers
@@ -35,12 +33,6 @@ class StudyResult:
     ends: dict[str, str]
     best: str | None
     value: float | None
-
-
-class Interrupted(RunError):
-    """The user ended the search; the study can be resumed."""
-
-    exit_code = 130
 
 
 def search(method: str, *, storage: str | Path | None = None, address: str | None = None, **wishes: Any) -> StudyResult:
@@ -90,66 +82,30 @@ def resume(
 def _run(
     plan: StudyPlan, data: Prepared, folder: Path, storage: Path, address: str | None, *, retry: tuple[str, ...]
 ) -> StudyResult:
-    from kdbench.search.cluster import concurrency, ray_session
-
     tracker = _tracker(plan, storage)
-    recorder, keeper, view = Recorder(tracker, plan, folder), Keeper(plan, folder, storage), ProgressView()
+    crew = Crew(tracker, storage)
     ready = plan.teacher is None or teachers.weights_file(storage, plan.teacher).is_file()
-    board = Board(plan, folder, teacher_ready=ready, listeners=[keeper, recorder, view])
-    keeper.board = view.board = board
+    board = Board(plan, folder, teacher_ready=ready, listeners=crew.listeners)
     tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
     if plan.teacher is not None and ready and TEACHER not in board.trials:
         _record_stored_teacher(tracker, plan, storage)
-    recorder.catch_up(board)
-    _settle(board, keeper, retry)
+    crew.join(board, retry)
     weights = teachers.weights_file(storage, plan.teacher) if plan.teacher else None
-    if not board.done:
-        from kdbench.search.tuning import make_payload, run_board
 
-        processes = plan.task.schedule.gpus
-        with _interruption() as interrupted, ray_session(address, plan.resources) as available:
-            concurrent = concurrency(plan.resources, processes, available)
+    def payload(trial: TrialState) -> dict[str, Any]:
+        return make_payload(trial, folder=folder, data=data.folder, teacher=weights, resources=plan.resources)
 
-            def payload(trial: Any) -> dict[str, Any]:
-                return make_payload(trial, folder=folder, data=data.folder, teacher=weights, resources=plan.resources)
+    def close(status: str) -> None:
+        tracker.close_study(plan.task.name, plan.study, summary=_summary(board), status=status)
 
-            view.start(board)
-            attempt = folder / "ray" / f"attempt-{_next_attempt(folder)}"
-            try:
-                run_board(
-                    board,
-                    payload,
-                    concurrent=concurrent,
-                    resources=plan.resources,
-                    processes=processes,
-                    folder=attempt,
-                    interrupted=lambda: bool(interrupted),
-                )
-            except KeyboardInterrupt:
-                for trial in board.trials.values():
-                    if trial.running:
-                        tracker.interrupt(recorder.key(trial))
-                tracker.close_study(plan.task.name, plan.study, summary=_summary(board), status="KILLED")
-                raise Interrupted(f"stopped; nothing is lost. Go on with: kdbench resume {plan.study}") from None
-            finally:
-                view.stop()
-    tracker.close_study(
-        plan.task.name, plan.study, summary=_summary(board), status="FAILED" if board.problem else "FINISHED"
-    )
+    processes = plan.task.schedule.gpus
+    drive(board, crew, payload, processes=processes, address=address, on_interrupt=lambda: close("KILLED"))
+    close("FAILED" if board.problem else "FINISHED")
     if board.problem:
         raise RunError(f"study {plan.study}: {board.problem}; see {folder / 'trials' / TEACHER}")
     best = board.best(plan.method)
     ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
     return StudyResult(plan.study, folder, ends, best.id if best else None, best.best if best else None)
-
-
-def _settle(board: Board, keeper: Keeper, retry: tuple[str, ...]) -> None:
-    """Finish what a kill cut off between the ledger and its consequences."""
-    board.settle()
-    teacher = board.trials.get(TEACHER)
-    if teacher is not None and teacher.end == "completed" and not board.teacher_ready:
-        keeper.on_end(teacher)
-    board.retry(retry)
 
 
 def _tracker(plan: StudyPlan, storage: Path) -> Any:
@@ -197,37 +153,3 @@ def _summary(board: Board) -> dict[str, float]:
         figures["delta"] = figures["best/value"] - figures["baseline/value"]
     hours = [t.summary.get("cost/device_hours", 0.0) for t in board.trials.values()]
     return {**figures, "cost/device_hours": sum(hours), "trials": float(len(board.trials))}
-
-
-def _next_attempt(folder: Path) -> int:
-    return 1 + sum(1 for _ in (folder / "ray").glob("attempt-*"))
-
-
-class _Interruption:
-    """Ctrl-C, and SIGTERM like it: raised at once, and remembered, for code that is not ours may swallow an exception."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    def __bool__(self) -> bool:
-        return self.came
-
-    def __call__(self, _signal: int, _frame: Any) -> None:
-        self.came = True
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def _interruption() -> Iterator[_Interruption]:
-    """Catches the signals in the block; true once one came."""
-    handler = _Interruption()
-    try:
-        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, in a notebook's worker say
-        yield handler
-        return
-    try:
-        yield handler
-    finally:
-        for number, handled in before.items():
-            signal.signal(number, handled)

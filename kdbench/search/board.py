@@ -1,63 +1,20 @@
-"""The board of a study: its trials, what to start next, and what every report means. Its state is the ledger."""
+"""The board of a study: what to start next, until everything that the plan says has ended."""
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from kdbench.search.halving import Halving
-from kdbench.search.ledger import FILE, Ledger
 from kdbench.search.proposals import Past, propose
+from kdbench.search.trials import Listener, Trials, TrialState
 from kdbench.specs import metrics
-from kdbench.specs.recipe import Recipe, teacher_recipe
+from kdbench.specs.recipe import teacher_recipe
 from kdbench.specs.study import BASELINE, StudyPlan
 
 TEACHER = "teacher"
-Stage = Literal["teacher", "search", "final"]
 
 
-@dataclass
-class TrialState:
-    """A trial as the driver knows it. `end` is None until it has ended."""
-
-    id: str
-    arm: str
-    stage: Stage
-    number: int
-    proposal: dict[str, Any]
-    recipe: Recipe
-    reports: dict[int, tuple[float, dict[str, float]]] = field(default_factory=dict)
-    stop: bool = False
-    end: str | None = None
-    reason: str | None = None
-    summary: dict[str, float] = field(default_factory=dict)
-    running: bool = False
-    started: float = 0.0
-
-    @property
-    def best(self) -> float | None:
-        return metrics.best(self.recipe.metric, [value for value, _ in self.reports.values()])
-
-    @property
-    def merit(self) -> float:
-        """Of two trials the better one has more; one that never reported has least."""
-        return -math.inf if self.best is None else metrics.merit(self.recipe.metric, self.best)
-
-
-class Listener:
-    """Told of everything after it is in the ledger. Override what is of interest."""
-
-    def on_start(self, trial: TrialState) -> None: ...
-
-    def on_report(self, trial: TrialState, epoch: int) -> None: ...
-
-    def on_end(self, trial: TrialState) -> None: ...
-
-
-class Board:
+class Board(Trials):
     """One study in the driver.
 
     Args:
@@ -65,20 +22,49 @@ class Board:
     """
 
     def __init__(self, plan: StudyPlan, folder: Path, *, teacher_ready: bool, listeners: list[Listener]) -> None:
-        self.plan, self.folder, self.listeners = plan, folder, listeners
+        super().__init__(plan.study, folder, plan.resources, listeners)
+        self.plan = plan
         self.teacher_ready = teacher_ready or not plan.teacher_train
-        self.ledger = Ledger(folder / FILE)
-        self.trials: dict[str, TrialState] = {}
         epochs, mode = plan.task.schedule.epochs, metrics.mode(plan.task.metric)
         self._halving = {arm: Halving(epochs, mode=mode) for arm in plan.arms()} if plan.scheduler == "asha" else {}
-        for event in self.ledger.read():
-            self._apply(event)
+        self.replay()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles what it is handed; the board's state is the ledger.
+    def stops(self, trial: TrialState, epoch: int, value: float) -> bool:
+        """Successive halving, arm by arm."""
+        if trial.stage != "search" or trial.arm not in self._halving:
+            return False
+        return self._halving[trial.arm].report(trial.id, epoch, value)
 
-    def __deepcopy__(self, memo: Any) -> Board:
-        return self
+    def teacher_stored(self, identity: str) -> None:
+        """The study has one teacher, so it is that."""
+        self.teacher_ready = True
+
+    def teacher_of(self, trial: TrialState) -> str | None:
+        """The study's; the baseline's rows say how far it is from it."""
+        return self.plan.teacher.id if self.plan.teacher else None
+
+    def headline(self) -> str:
+        """Method and task."""
+        return f"{self.plan.method} on {self.plan.task.name}"
+
+    def news(self) -> str | None:
+        """The best of the method with its distance to the baseline's best."""
+        best, base = self.best(self.plan.method), self.best(BASELINE)
+        if best is not None and best.best is not None:
+            text = f"best {best.id} {best.best:.3f}"
+            if base is not None and base.best is not None and best is not base:
+                text += f" ({best.best - base.best:+.3f} to {BASELINE})"
+            return text
+        return f"baseline {base.best:.3f}" if base is not None and base.best is not None else None
+
+    def expected(self) -> tuple[int, int]:
+        """Trials and epochs; the teacher has its own number of epochs."""
+        plan = self.plan
+        teacher = TEACHER in self.trials or not self.teacher_ready
+        finals = len(plan.arms()) * plan.seeds if plan.seeds > 1 else 0
+        trials = sum(plan.count(arm) for arm in plan.arms()) + finals
+        epochs = trials * plan.task.schedule.epochs
+        return trials + teacher, epochs + teacher * plan.task.full_teacher_schedule().epochs
 
     # -- what next ----------------------------------------------------------------------------------------
 
@@ -86,9 +72,9 @@ class Board:
         """The next trial to start, or None: wait, or `done`."""
         if self.problem:
             return None
-        for trial in self.trials.values():
-            if trial.end is None and not trial.running:
-                return self._start(trial)
+        again = self.unfinished()
+        if again is not None:
+            return again
         if not self.teacher_ready and TEACHER not in self.trials:
             recipe = teacher_recipe(self.plan.task)
             return self._new(TrialState(TEACHER, BASELINE, "teacher", 0, {}, recipe))
@@ -169,84 +155,3 @@ class Board:
         """The completed search trial of an arm with the best value."""
         ended = [t for t in self.trials.values() if t.arm == arm and t.stage == "search" and t.end == "completed"]
         return max(ended, key=lambda t: (t.merit, -t.number), default=None)
-
-    # -- what happened ------------------------------------------------------------------------------------
-
-    def report(self, trial: TrialState, epoch: int, value: float, metrics: dict[str, float]) -> bool:
-        """An evaluation came in; True: stop the trial. One that is known already changes nothing."""
-        if trial.end is None and epoch not in trial.reports:
-            stop = False
-            if trial.stage == "search" and trial.arm in self._halving:
-                stop = self._halving[trial.arm].report(trial.id, epoch, value)
-            self._write(
-                {"event": "report", "trial": trial.id, "epoch": epoch, "value": value, "metrics": metrics, "stop": stop}
-            )
-            for listener in self.listeners:
-                listener.on_report(trial, epoch)
-        return trial.stop and epoch == max(trial.reports, default=0)
-
-    def end(self, trial: TrialState, end: str, reason: str | None, summary: dict[str, float]) -> None:
-        """A trial has ended, as one of the five end states."""
-        if trial.end is not None:
-            return
-        trial.running = False
-        self._write({"event": "end", "trial": trial.id, "end": end, "reason": reason, "summary": summary})
-        for listener in self.listeners:
-            listener.on_end(trial)
-
-    def retry(self, ends: tuple[str, ...]) -> int:
-        """Open again the trials that ended as one of `ends`; how many."""
-        again = [t for t in self.trials.values() if t.end in ends]
-        for trial in again:
-            self._write({"event": "retry", "trial": trial.id})
-        return len(again)
-
-    def settle(self) -> None:
-        """After reading the ledger: a trial that was told to stop and did not live to say so has been pruned."""
-        for trial in list(self.trials.values()):
-            if trial.stop and trial.end is None:
-                self.end(trial, "pruned", None, {})
-
-    def _new(self, trial: TrialState) -> TrialState:
-        self._write(
-            {
-                "event": "trial",
-                "trial": trial.id,
-                "arm": trial.arm,
-                "stage": trial.stage,
-                "number": trial.number,
-                "proposal": trial.proposal,
-                "recipe": trial.recipe.plain(),
-            }
-        )
-        return self._start(self.trials[trial.id])
-
-    def _start(self, trial: TrialState) -> TrialState:
-        trial.running, trial.started = True, time.time()
-        for listener in self.listeners:
-            listener.on_start(trial)
-        return trial
-
-    def _write(self, event: dict[str, Any]) -> None:
-        event["time"] = round(time.time(), 3)
-        self.ledger.append(event)
-        self._apply(event, live=True)
-
-    def _apply(self, event: dict[str, Any], live: bool = False) -> None:
-        kind = event["event"]
-        if kind == "trial":
-            recipe = Recipe.parse(event["recipe"], f"{self.ledger.path}, trial {event['trial']}")
-            self.trials[event["trial"]] = TrialState(
-                event["trial"], event["arm"], event["stage"], event["number"], event["proposal"], recipe
-            )
-            return
-        trial = self.trials[event["trial"]]
-        if kind == "report":
-            trial.reports[event["epoch"]] = (event["value"], event["metrics"])
-            trial.stop = event["stop"]
-            if not live and trial.stage == "search" and trial.arm in self._halving:
-                self._halving[trial.arm].report(trial.id, event["epoch"], event["value"])
-        elif kind == "end":
-            trial.end, trial.reason, trial.summary = event["end"], event["reason"], event["summary"]
-        elif kind == "retry":
-            trial.end = trial.reason = None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kdbench.search.board import TEACHER, Board, Listener, TrialState
-from kdbench.specs.study import StudyPlan
+from kdbench.search.trials import Listener, Trials, TrialState
 from kdbench.training import checkpoints, teachers
 
 
 class Recorder(Listener):
     """Writes trials into MLflow. Only the driver writes; every call is idempotent."""
 
-    def __init__(self, tracker: Any, plan: StudyPlan, folder: Path) -> None:
-        self.tracker, self.plan, self.folder = tracker, plan, folder
+    board: Trials
+
+    def __init__(self, tracker: Any) -> None:
+        self.tracker = tracker
 
     def on_start(self, trial: TrialState) -> None:
         self.key(trial)
@@ -24,7 +25,7 @@ class Recorder(Listener):
 
     def on_end(self, trial: TrialState) -> None:
         assert trial.end is not None
-        workdir = self.folder / "trials" / trial.id
+        workdir = self.board.folder / "trials" / trial.id
         artifacts = [workdir / name for name in ("mmdet_config.py", "log.txt", "error.txt")]
         self.tracker.close(
             self.key(trial),
@@ -34,9 +35,9 @@ class Recorder(Listener):
             artifacts=[path for path in artifacts if path.is_file()],
         )
 
-    def catch_up(self, board: Board) -> None:
+    def catch_up(self) -> None:
         """Write what the ledger has and MLflow lacks: after a kill, or a server that was away."""
-        for trial in board.trials.values():
+        for trial in self.board.trials.values():
             key = self.key(trial)
             for epoch in sorted(trial.reports):
                 self.tracker.log_epoch(key, epoch, trial.reports[epoch][1])
@@ -45,42 +46,42 @@ class Recorder(Listener):
 
     def key(self, trial: TrialState) -> str:
         """The run of a trial in the tracker; made if it is not there."""
-        recipe, plan = trial.recipe, self.plan
-        if trial.id == TEACHER:
-            key: str = self.tracker.open_teacher(
-                plan.task.name, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
-            )
+        recipe = trial.recipe
+        known: dict[str, Any] = {"recipe": recipe.plain(), "recipe_hash": recipe.hash, "seed": recipe.seed}
+        if trial.stage == "teacher":
+            key: str = self.tracker.open_teacher(recipe.task, recipe.hash, **known)
             return key
         key = self.tracker.open_trial(
-            plan.task.name,
-            plan.study,
+            recipe.task,
+            self.board.name,
             trial.id,
-            method=trial.arm,
-            recipe=recipe.plain(),
-            recipe_hash=recipe.hash,
+            method=recipe.method.name,
             config_hash=recipe.config_hash,
-            seed=recipe.seed,
-            teacher=plan.teacher.id if plan.teacher else None,
+            teacher=self.board.teacher_of(trial),
             stage=trial.stage,
-            tags={},
+            tags=self.tags(trial),
+            **known,
         )
         return key
+
+    def tags(self, trial: TrialState) -> dict[str, str]:
+        """Further tags of a trial's run."""
+        return {"kdbench.reused": trial.reused} if trial.reused else {}
 
 
 class Keeper(Listener):
     """Puts a trained teacher into the store, and removes what an ended trial no longer needs."""
 
-    def __init__(self, board_plan: StudyPlan, folder: Path, storage: Path) -> None:
-        self.plan, self.folder, self.storage = board_plan, folder, storage
-        self.board: Board | None = None
+    board: Trials
+
+    def __init__(self, storage: Path) -> None:
+        self.storage = storage
 
     def on_end(self, trial: TrialState) -> None:
-        workdir = self.folder / "trials" / trial.id
-        if trial.id == TEACHER and trial.end == "completed":
-            assert self.plan.teacher is not None
-            assert self.board is not None
+        workdir = self.board.folder / "trials" / trial.id
+        if trial.stage == "teacher" and trial.end == "completed":
             content = {"source": "trained", "recipe": trial.recipe.plain(), "summary": trial.summary}
-            teachers.publish(self.storage, self.plan.teacher, workdir / "student.pth", content)
-            self.board.teacher_ready = True
+            teachers.publish(self.storage, trial.recipe.hash, workdir / "student.pth", content)
+            self.board.teacher_stored(trial.recipe.hash)
         if trial.end in ("completed", "pruned", "infeasible"):
             (workdir / checkpoints.FILE).unlink(missing_ok=True)

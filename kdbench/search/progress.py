@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from kdbench.search.board import TEACHER, Board, Listener, TrialState
-from kdbench.specs.study import BASELINE
+from kdbench.search.trials import Listener, Trials, TrialState
 
 STATES = ("completed", "pruned", "infeasible", "failed", "lost")
 
@@ -21,16 +20,15 @@ class ProgressView(Listener):
 
     def __init__(self) -> None:
         self.console = Console(file=sys.stderr)
-        self.board: Board | None = None
+        self.board: Trials | None = None
         self.began = time.monotonic()
         self.epochs_at_start = 0
         self.live: Live | None = None
 
-    def start(self, board: Board) -> None:
+    def start(self, board: Trials) -> None:
         self.board = board
         self.epochs_at_start = self._work()[0]
-        plan = board.plan
-        text = f"study {plan.study}: {plan.method} on {plan.task.name}, {self._total()} trials, in {board.folder}"
+        text = f"study {board.name}: {board.headline()}, {board.expected()[0]} trials, in {board.folder}"
         self.console.print(text, highlight=False, soft_wrap=True)
         if self.console.is_terminal:
             self.live = Live(get_renderable=lambda: Text(self.line()), console=self.console, refresh_per_second=2)
@@ -56,18 +54,12 @@ class ProgressView(Listener):
         assert board is not None
         counts = Counter(t.end for t in board.trials.values() if t.end)
         running = sum(1 for t in board.trials.values() if t.running)
-        total = self._total()
+        total = board.expected()[0]
         parts = [f"{sum(counts.values())}/{total} trials"]
         parts += [f"{counts[state]} {state}" for state in STATES if counts[state] and state != "completed"]
         parts.append(f"{running} running")
-        best, base = board.best(board.plan.method), board.best(BASELINE)
-        if best is not None and best.best is not None:
-            text = f"best {best.id} {best.best:.3f}"
-            if base is not None and base.best is not None and best is not base:
-                text += f" ({best.best - base.best:+.3f} to {BASELINE})"
-            parts.append(text)
-        elif base is not None and base.best is not None:
-            parts.append(f"baseline {base.best:.3f}")
+        news = board.news()
+        parts += [news] if news else []
         left = self._left()
         if left:
             parts.append(f"about {left} left")
@@ -83,22 +75,12 @@ class ProgressView(Listener):
         else:
             self.console.print(f"{stamp} {text} | {self.line()}", highlight=False, soft_wrap=True)
 
-    def _total(self) -> int:
-        assert self.board is not None
-        plan = self.board.plan
-        teacher = 1 if TEACHER in self.board.trials or not self.board.teacher_ready else 0
-        finals = len(plan.arms()) * plan.seeds if plan.seeds > 1 else 0
-        return teacher + sum(plan.count(arm) for arm in plan.arms()) + finals
-
     def _work(self) -> tuple[int, int]:
         """Epochs done (an ended trial counts as whole), and in all."""
         assert self.board is not None
-        board, plan = self.board, self.board.plan
-        done = sum(t.recipe.schedule.epochs if t.end else len(t.reports) for t in board.trials.values())
-        total = self._total() * plan.task.schedule.epochs
-        if not board.teacher_ready or TEACHER in board.trials:
-            total += plan.task.full_teacher_schedule().epochs - plan.task.schedule.epochs
-        return done, total
+        trials = self.board.trials.values()
+        done = sum(t.recipe.schedule.epochs if t.end else len(t.reports) for t in trials)
+        return done, self.board.expected()[1]
 
     def _left(self) -> str | None:
         done, total = self._work()

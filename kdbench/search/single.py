@@ -87,7 +87,7 @@ def _train_teacher(task: TaskSpec, reference: TeacherRef, data: Prepared, storag
     workdir = storage / "runs" / recipe.hash
     outcome = _train(recipe, data, None, workdir, storage, options, teacher=True)
     content = {"source": "trained", "recipe": recipe.plain(), "summary": outcome.summary}
-    teachers.publish(storage, reference, workdir / "student.pth", content)
+    teachers.publish(storage, reference.id, workdir / "student.pth", content)
 
 
 def _train(

@@ -11,10 +11,8 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from kdbench.search.board import TEACHER, Board, TrialState
 from kdbench.search.trial import run_trial
-from kdbench.specs import metrics
-from kdbench.specs.study import Resources
+from kdbench.search.trials import Trials, TrialState
 
 MAX_DEATHS = 3
 """How often a trial whose process or node died is started again before it counts as lost."""
@@ -23,8 +21,8 @@ MAX_DEATHS = 3
 class BoardSearcher(Searcher):
     """Tune asks for trials; the board answers."""
 
-    def __init__(self, board: Board, payload: Any) -> None:
-        super().__init__(metric="value", mode=metrics.mode(board.plan.task.metric))
+    def __init__(self, board: Trials, payload: Any) -> None:
+        super().__init__(metric="value", mode="max")  # the board decides, so Tune need not know which way is better
         self.board, self.payload = board, payload
         self.names: dict[str, str] = {}
 
@@ -36,7 +34,7 @@ class BoardSearcher(Searcher):
         if trial is None:
             return Searcher.FINISHED if self.board.done else None
         self.names[trial_id] = trial.id
-        return {"payload": json.dumps(self.payload(trial)), "trial": trial.id}
+        return {"payload": json.dumps(self.payload(trial)), "trial": trial.id, "processes": trial.recipe.schedule.gpus}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None: ...
 
@@ -61,7 +59,7 @@ class BoardSearcher(Searcher):
 class BoardScheduler(FIFOScheduler):
     """Tune hands over every result; the board writes it down and decides."""
 
-    def __init__(self, board: Board, names: dict[str, str]) -> None:
+    def __init__(self, board: Trials, names: dict[str, str]) -> None:
         super().__init__()
         self.board, self.names = board, names
 
@@ -93,26 +91,30 @@ class Watch(tune.Callback):
 
 
 def run_board(
-    board: Board,
+    board: Trials,
     payload: Any,
     *,
     concurrent: int,
-    resources: Resources,
-    processes: int,
     folder: Path,
     interrupted: Callable[[], bool],
 ) -> None:
-    """Run a study's remaining trials on the Ray that is up.
+    """Run the remaining trials of a study or suite on the Ray that is up.
+
+    Each process of a trial has its own bundle in the trial's placement group.
 
     Args:
         payload: trial state -> the plain data that its worker needs.
-        processes: of each trial; each has its own bundle in the trial's placement group.
         interrupted: whether to stop now.
     """
+    resources = board.resources
     bundle = {"CPU": resources.cpus, **({"GPU": resources.gpus} if resources.gpus else {})}
+
+    def placed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([dict(bundle) for _ in range(config["processes"])])
+
     searcher = BoardSearcher(board, payload)
     tuner = tune.Tuner(
-        tune.with_resources(run_trial, tune.PlacementGroupFactory([dict(bundle) for _ in range(processes)])),
+        tune.with_resources(run_trial, placed),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=BoardScheduler(board, searcher.names),
@@ -131,23 +133,6 @@ def run_board(
         ),
     )
     tuner.fit()
-
-
-def make_payload(
-    trial: TrialState, *, folder: Path, data: Path, teacher: Path | None, resources: Resources
-) -> dict[str, Any]:
-    """What the worker of a trial needs, as plain data."""
-    return {
-        "recipe": trial.recipe.plain(),
-        "workdir": str(folder / "trials" / trial.id),
-        "data": str(data),
-        "teacher": str(teacher) if teacher and trial.recipe.teacher else None,
-        "device": "cuda" if resources.gpus else "cpu",
-        "threads": max(1, int(resources.cpus)),
-        "cpus": resources.cpus,
-        "gpus": resources.gpus,
-        "report": trial.stage == "final" or trial.id == TEACHER,
-    }
 
 
 def _last_costs(trial: TrialState) -> dict[str, float]:

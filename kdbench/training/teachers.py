@@ -35,13 +35,13 @@ def card(storage: Path, teacher: TeacherRef) -> dict[str, Any]:
     return content
 
 
-def publish(storage: Path, teacher: TeacherRef, weights: Path, content: dict[str, Any]) -> None:
+def publish(storage: Path, identity: str, weights: Path, content: dict[str, Any]) -> None:
     """Put weights into the store: the whole folder appears at once. One that is there already stays."""
-    target = storage / "teachers" / teacher.id
+    target = storage / "teachers" / identity
     if (target / WEIGHTS).is_file():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{teacher.id}-", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{identity}-", dir=target.parent))
     try:
         shutil.copyfile(weights, temporary / WEIGHTS)
         (temporary / CARD).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
@@ -70,7 +70,7 @@ def given_teacher(storage: Path, task: TaskSpec, source: str, classes: tuple[str
     model = models.build(cfg.model, seed=0)
     weights.load_weights(model, str(local), classes=classes, what="--teacher")
     reference = TeacherRef(config=task.teacher.config, set=task.teacher.set, id=f"file-{identity}")
-    publish(storage, reference, local, {"source": Path(source).name if "://" not in source else source})
+    publish(storage, reference.id, local, {"source": Path(source).name if "://" not in source else source})
     return reference
 
 

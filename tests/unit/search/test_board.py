@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from kdbench.errors import RunError
-from kdbench.search.board import Board, TrialState
+from kdbench.search.board import Board
 from kdbench.search.ledger import FILE, Ledger
 from kdbench.search.proposals import STARTUP_TRIALS, Past, propose
+from kdbench.search.trials import TrialState
 from tests.unit.search.plans import DEFAULTS, plan
 
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from kdbench.search.api import _interruption
+from kdbench.search.driving import _interruption
 from kdbench.search.tuning import Watch
 
 

@@ -1,0 +1,122 @@
+"""The board of a suite: its rows, seed after seed; what was trained elsewhere is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from kdbench.search.finding import Trained
+from kdbench.search.trials import Listener, Trials, TrialState
+from kdbench.specs.recipe import Recipe
+from kdbench.specs.suite import PlannedRow, SuitePlan
+
+Finished = Callable[[Recipe], Trained | None]
+"""Looks for a completed training of a recipe, wherever it was made."""
+
+
+class SuiteBoard(Trials):
+    """One run of a suite in the driver.
+
+    Args:
+        stored: identities of the teachers that the store has.
+        finished: finds what need not be trained again.
+    """
+
+    def __init__(
+        self, plan: SuitePlan, folder: Path, *, stored: Collection[str], finished: Finished, listeners: list[Listener]
+    ) -> None:
+        super().__init__(plan.study, folder, plan.resources, listeners)
+        self.plan, self._finished = plan, finished
+        self._rows = {row.id: row for row in plan.rows}
+        self._stored = set(stored)
+        self._todo = [(row, seed) for seed in range(plan.seeds) for row in plan.rows]
+        self.replay()
+
+    def next(self) -> TrialState | None:
+        """Unfinished trials, then teachers, then rows whose teacher is there."""
+        again = self.unfinished()
+        if again is not None:
+            return again
+        for recipe in self.plan.teachers:
+            name = f"teacher-{recipe.hash}"
+            if recipe.hash not in self._stored and name not in self.trials:
+                return self._begin(TrialState(name, "teacher", "teacher", 0, {}, recipe))
+        for row, seed in self._todo:
+            if _name(row, seed) not in self.trials and self._can_start(row):
+                recipe = self.plan.recipe(row, seed)
+                trial = self._begin(TrialState(_name(row, seed), recipe.method.name, "suite", seed, {}, recipe))
+                if trial is not None:
+                    return trial
+        return None
+
+    @property
+    def done(self) -> bool:
+        """Every row and seed has ended, or waits for a teacher that will never be there."""
+        if any(trial.end is None for trial in self.trials.values()):
+            return False
+        if any(r.hash not in self._stored and f"teacher-{r.hash}" not in self.trials for r in self.plan.teachers):
+            return False
+        return all(_name(row, seed) in self.trials or not self._can_start(row) for row, seed in self._todo)
+
+    @property
+    def problem(self) -> str | None:
+        """Rows that could not be trained for want of their teacher."""
+        ends = {trial.recipe.hash: trial for trial in self.trials.values() if trial.stage == "teacher"}
+        for row in self.plan.rows:
+            teacher = ends.get(row.recipe.teacher.id) if row.recipe.teacher else None
+            if teacher is not None and teacher.end not in (None, "completed"):
+                return f"{teacher.id} ended as {teacher.end}, so its rows could not be trained: {teacher.reason}"
+        return None
+
+    def teacher_stored(self, identity: str) -> None:
+        """Rows that waited for it may start."""
+        self._stored.add(identity)
+
+    def teacher_of(self, trial: TrialState) -> str | None:
+        """That of the row's task."""
+        return self.row_of(trial).teacher
+
+    def row_of(self, trial: TrialState) -> PlannedRow:
+        """The row that a trial belongs to."""
+        return self._rows[trial.id.rpartition("-seed")[0]]
+
+    def headline(self) -> str:
+        """Name, grade and size."""
+        rows, plural = len(self.plan.rows), "s" if self.plan.seeds > 1 else ""
+        return f"suite {self.plan.suite}, grade {self.plan.grade}, {rows} rows with {self.plan.seeds} seed{plural}"
+
+    def news(self) -> str | None:
+        """How many were not trained again."""
+        reused = sum(1 for trial in self.trials.values() if trial.reused)
+        return f"{reused} trained before" if reused else None
+
+    def expected(self) -> tuple[int, int]:
+        """Trials and epochs, the teachers' with them."""
+        rows = [row.recipe.schedule.epochs for row in self.plan.rows]
+        teachers = [
+            recipe.schedule.epochs
+            for recipe in self.plan.teachers
+            if recipe.hash not in self._stored or f"teacher-{recipe.hash}" in self.trials
+        ]
+        return len(rows) * self.plan.seeds + len(teachers), sum(rows) * self.plan.seeds + sum(teachers)
+
+    def _can_start(self, row: PlannedRow) -> bool:
+        return row.recipe.teacher is None or row.recipe.teacher.id in self._stored
+
+    def _begin(self, trial: TrialState) -> TrialState | None:
+        """Start a trial, or take over what was trained before; None: it has ended with that."""
+        known = self._finished(trial.recipe)
+        if known is None:
+            return self._new(trial)
+        trial.reused = known.name
+        began = self._new(trial)
+        for epoch, figures in sorted(known.reports.items()):
+            self.report(began, epoch, figures[f"val/{trial.recipe.metric}"], figures)
+        if f"report/{trial.recipe.metric}" not in known.summary:
+            return began  # its weights are measured on the report split by a worker
+        self.end(began, "completed", None, known.summary)
+        return None
+
+
+def _name(row: PlannedRow, seed: int) -> str:
+    return f"{row.id}-seed{seed}"

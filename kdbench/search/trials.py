@@ -1,0 +1,216 @@
+"""Trials of a study or a suite in the driver, and what every report means. Their state is the ledger."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from kdbench.search.ledger import FILE, Ledger
+from kdbench.specs import metrics
+from kdbench.specs.recipe import Recipe
+from kdbench.specs.study import Resources
+
+Stage = Literal["teacher", "search", "final", "suite"]
+REPORTED = ("teacher", "final", "suite")
+"""Stages whose trainings are measured on the report split too."""
+
+
+@dataclass
+class TrialState:
+    """A trial as the driver knows it. `end` is None until it has ended; `reused` is the training that it was taken from."""
+
+    id: str
+    arm: str
+    stage: Stage
+    number: int
+    proposal: dict[str, Any]
+    recipe: Recipe
+    reports: dict[int, tuple[float, dict[str, float]]] = field(default_factory=dict)
+    stop: bool = False
+    end: str | None = None
+    reason: str | None = None
+    summary: dict[str, float] = field(default_factory=dict)
+    running: bool = False
+    started: float = 0.0
+    reused: str | None = None
+
+    @property
+    def best(self) -> float | None:
+        return metrics.best(self.recipe.metric, [value for value, _ in self.reports.values()])
+
+    @property
+    def merit(self) -> float:
+        """Of two trials the better one has more; one that never reported has least."""
+        return -math.inf if self.best is None else metrics.merit(self.recipe.metric, self.best)
+
+
+class Listener:
+    """Told of everything after it is in the ledger. Override what is of interest."""
+
+    def on_start(self, trial: TrialState) -> None: ...
+
+    def on_report(self, trial: TrialState, epoch: int) -> None: ...
+
+    def on_end(self, trial: TrialState) -> None: ...
+
+
+class Trials(ABC):
+    """The trials of one study or suite, in the driver.
+
+    Attributes:
+        name: of the study or suite; its folder, and the `kdbench.study` of its runs.
+        trials: by id, in the order of their start.
+    """
+
+    def __init__(self, name: str, folder: Path, resources: Resources, listeners: list[Listener]) -> None:
+        self.name, self.folder, self.resources, self.listeners = name, folder, resources, listeners
+        self.ledger = Ledger(folder / FILE)
+        self.trials: dict[str, TrialState] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles what it is handed; the state is the ledger.
+
+    def __deepcopy__(self, memo: Any) -> Trials:
+        return self
+
+    # -- what a study and a suite do differently --------------------------------------------------------------
+
+    @abstractmethod
+    def next(self) -> TrialState | None:
+        """The next trial to start, or None: wait, or `done`."""
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Nothing runs and nothing is left to start."""
+
+    @property
+    @abstractmethod
+    def problem(self) -> str | None:
+        """Why it cannot go on, if it cannot."""
+
+    @abstractmethod
+    def teacher_stored(self, identity: str) -> None:
+        """The store of teachers has this one now."""
+
+    @abstractmethod
+    def teacher_of(self, trial: TrialState) -> str | None:
+        """Identity of the teacher that a trial is compared with; None where the task has none."""
+
+    @abstractmethod
+    def headline(self) -> str:
+        """What is run, in a few words."""
+
+    @abstractmethod
+    def news(self) -> str | None:
+        """The best so far, in a few words."""
+
+    @abstractmethod
+    def expected(self) -> tuple[int, int]:
+        """How many trials there will be, and how many epochs they have together."""
+
+    def stops(self, trial: TrialState, epoch: int, value: float) -> bool:
+        """Whether a trial ends here, for what it reported."""
+        return False
+
+    # -- what happened ------------------------------------------------------------------------------------
+
+    def replay(self) -> None:
+        """Read the ledger: everything is as it was."""
+        for event in self.ledger.read():
+            self._apply(event)
+
+    def unfinished(self) -> TrialState | None:
+        """A trial that was started in an earlier session and has not ended, now started again."""
+        waiting = (trial for trial in self.trials.values() if trial.end is None and not trial.running)
+        trial = next(waiting, None)
+        return None if trial is None else self._start(trial)
+
+    def report(self, trial: TrialState, epoch: int, value: float, metrics: dict[str, float]) -> bool:
+        """An evaluation came in; True: stop the trial. One that is known already changes nothing."""
+        if trial.end is None and epoch not in trial.reports:
+            stop = self.stops(trial, epoch, value)
+            self._write(
+                {"event": "report", "trial": trial.id, "epoch": epoch, "value": value, "metrics": metrics, "stop": stop}
+            )
+            for listener in self.listeners:
+                listener.on_report(trial, epoch)
+        return trial.stop and epoch == max(trial.reports, default=0)
+
+    def end(self, trial: TrialState, end: str, reason: str | None, summary: dict[str, float]) -> None:
+        """A trial has ended, as one of the five end states."""
+        if trial.end is not None:
+            return
+        trial.running = False
+        self._write({"event": "end", "trial": trial.id, "end": end, "reason": reason, "summary": summary})
+        for listener in self.listeners:
+            listener.on_end(trial)
+
+    def retry(self, ends: tuple[str, ...]) -> int:
+        """Open again the trials that ended as one of `ends`; how many."""
+        again = [t for t in self.trials.values() if t.end in ends]
+        for trial in again:
+            self._write({"event": "retry", "trial": trial.id})
+        return len(again)
+
+    def settle(self) -> None:
+        """After reading the ledger: a trial that was told to stop and did not live to say so has been pruned."""
+        for trial in list(self.trials.values()):
+            if trial.stop and trial.end is None:
+                self.end(trial, "pruned", None, {})
+
+    def _new(self, trial: TrialState) -> TrialState:
+        return self._start(self._add(trial))
+
+    def _add(self, trial: TrialState) -> TrialState:
+        event = {
+            "event": "trial",
+            "trial": trial.id,
+            "arm": trial.arm,
+            "stage": trial.stage,
+            "number": trial.number,
+            "proposal": trial.proposal,
+            "recipe": trial.recipe.plain(),
+        }
+        self._write({**event, "reused": trial.reused} if trial.reused else event)
+        return self.trials[trial.id]
+
+    def _start(self, trial: TrialState) -> TrialState:
+        trial.running, trial.started = True, time.time()
+        for listener in self.listeners:
+            listener.on_start(trial)
+        return trial
+
+    def _write(self, event: dict[str, Any]) -> None:
+        event["time"] = round(time.time(), 3)
+        self.ledger.append(event)
+        self._apply(event, live=True)
+
+    def _apply(self, event: dict[str, Any], live: bool = False) -> None:
+        kind = event["event"]
+        if kind == "trial":
+            recipe = Recipe.parse(event["recipe"], f"{self.ledger.path}, trial {event['trial']}")
+            self.trials[event["trial"]] = TrialState(
+                event["trial"],
+                event["arm"],
+                event["stage"],
+                event["number"],
+                event["proposal"],
+                recipe,
+                reused=event.get("reused"),
+            )
+            return
+        trial = self.trials[event["trial"]]
+        if kind == "report":
+            trial.reports[event["epoch"]] = (event["value"], event["metrics"])
+            trial.stop = event["stop"]
+            if not live:
+                self.stops(trial, event["epoch"], event["value"])
+        elif kind == "end":
+            trial.end, trial.reason, trial.summary = event["end"], event["reason"], event["summary"]
+        elif kind == "retry":
+            trial.end = trial.reason = None
