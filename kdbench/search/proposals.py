@@ -101,7 +101,7 @@ def _as_optuna(
         value = past.proposal[name]
         inside = inside and domain.contains(value)
         if domain.choice is not None:
-            params[name] = canonical_json(value)
+            params[name] = canonical_json(domain.option(value))
             distributions[name] = optuna.distributions.CategoricalDistribution(
                 [canonical_json(o) for o in domain.choice]
             )

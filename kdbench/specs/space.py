@@ -86,6 +86,10 @@ class Domain(Spec):
         low, high = self.uniform or self.loguniform or self.int_ or (0, 0)
         return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
+    def option(self, value: Any) -> Any:
+        """The choice that equals a value (1 and 1.0 are the same); the value itself where none does."""
+        return next((option for option in self.choice or () if _same(value, option)), value)
+
 
 class SpaceSpec(Spec):
     """A file of search_spaces: parameter name -> domain, in the order in which they are chosen."""

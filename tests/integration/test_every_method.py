@@ -14,22 +14,10 @@ METHODS = [name for name in registry.BUILT_IN if name != "none"]
 NEEDS_A_GFL_HEAD = {"ld"}
 
 
-def write_gfl(path: Path) -> Path:
-    """The tiny task with a head of distributions."""
-    import yaml
-
-    data = yaml.safe_load(write_tiny(path, "shapes").read_text())
-    for role in ("student", "teacher"):
-        data[role]["config"] = "gfl/gfl_r50_fpn_1x_coco"
-        data[role]["set"]["model.backbone.depth"] = 18
-    path.write_text(yaml.safe_dump(data, sort_keys=False))
-    return path
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_searched_killed_and_resumed(method: str, tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
-    task = write_gfl(tmp_path / "tiny_gfl.yaml") if method in NEEDS_A_GFL_HEAD else tiny_task
+    task = write_tiny(tmp_path / "tiny_gfl.yaml", "shapes_gfl") if method in NEEDS_A_GFL_HEAD else tiny_task
     wishes = ["--trials", 2, "--set", "baseline.trials=1", "--name", "s", "--task", task]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run = kdbench("search", method, "--storage", whole, *wishes)

@@ -12,6 +12,7 @@ from kdbench.search.board import Board
 from kdbench.search.ledger import FILE, Ledger
 from kdbench.search.proposals import STARTUP_TRIALS, Past, propose
 from kdbench.search.trials import TrialState
+from kdbench.specs.space import Domain, load_space
 from tests.unit.search.plans import DEFAULTS, plan
 
 
@@ -192,3 +193,14 @@ def test_a_small_grid_ends_early(tmp_path: Path) -> None:
     run(board)
     assert board.done
     assert sum(1 for t in board.trials.values() if t.arm == "defeat") == 4
+
+
+def test_a_choice_of_1_takes_the_published_1_0(tmp_path: Path) -> None:
+    """A method's defaults are floats, a space's file may say 1."""
+    space = load_space("defeat").model_copy(update={"params": {"neck_fg_weight": Domain(choice=(0.5, 1, 3))}})
+    given = plan(space=space, defaults={**DEFAULTS, "neck_fg_weight": 1.0}, trials=STARTUP_TRIALS + 3)
+    board = Board(given, tmp_path, teacher_ready=True, listeners=[])
+    run(board)
+    values = [t.proposal["neck_fg_weight"] for t in board.trials.values() if t.arm == "defeat"]
+    assert values[0] == 1.0
+    assert len(values) == STARTUP_TRIALS + 3
