@@ -15,10 +15,12 @@ from typing import Any
 
 from kdbench._version import __version__
 
-__all__ = ["__version__", "leaderboard", "search"]
+__all__ = ["__version__", "bench", "leaderboard", "search"]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("search", "leaderboard"):
         return importlib.import_module(f"kdbench.{name}")
+    if name == "bench":
+        return importlib.import_module("kdbench.search.suites").bench
     raise AttributeError(f"module 'kdbench' has no attribute {name!r}")

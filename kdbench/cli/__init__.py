@@ -17,10 +17,12 @@ COMMANDS = {
     "search": "Search the best recipe of a method on a task.",
     "resume": "Go on with a study that was interrupted.",
     "leaderboard": "Compare finished runs.",
+    "bench": "Train a suite: a table of recipes times seeds.",
     "train": "Train one recipe, without Ray.",
+    "export": "Write a trained student as a plain mmdet model, verified.",
     "ui": "Open MLflow's UI on the runs.",
     "doctor": "Check this machine: versions, operators, Ray, MLflow.",
-    "list": "List methods, tasks, spaces, detectors, datasets or studies.",
+    "list": "List methods, tasks, spaces, suites, detectors, datasets or studies.",
 }
 
 

@@ -13,7 +13,12 @@ from kdbench.cli.options import storage_option, tracking_option
 @click.argument("studies", nargs=-1)
 @click.option("--task", help="Only runs on this task.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "markdown", "html"]),
+    default="table",
+    show_default=True,
+    help="html is a page with charts, in one file that needs no network.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write to a file instead of stdout.")
 @storage_option
@@ -40,6 +45,9 @@ def show(
     from kdbench.leaderboard.api import rows
     from kdbench.leaderboard.render import render
 
+    if form == "html":
+        _page(studies, task, folder, tracking_uri, output)
+        return
     text = render(rows(*studies, task=task, storage=folder, tracking_uri=tracking_uri), form)
     if output is None:
         click.echo(text)
@@ -48,4 +56,15 @@ def show(
         Path(output).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"-o {output}: cannot be written ({error.strerror})") from None
+    click.echo(f"wrote {output}", err=True)
+
+
+def _page(studies: tuple[str, ...], task: str | None, folder: Path, uri: str | None, output: str | None) -> None:
+    from kdbench.errors import InputError
+
+    if output is None:
+        raise InputError("--format html: makes a file and prints nothing; say where: -o report.html")
+    from kdbench.search.report import write_report
+
+    write_report(output, *studies, task=task, storage=folder, tracking_uri=uri)
     click.echo(f"wrote {output}", err=True)

@@ -8,7 +8,7 @@ import click
 
 from kdbench.cli.options import storage_option
 
-KINDS = ["methods", "tasks", "spaces", "detectors", "datasets", "studies"]
+KINDS = ["methods", "tasks", "spaces", "suites", "detectors", "datasets", "studies"]
 
 
 @click.command("list", epilog="Example: kdbench list tasks")
@@ -16,7 +16,7 @@ KINDS = ["methods", "tasks", "spaces", "detectors", "datasets", "studies"]
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @storage_option
 def command(kind: str, form: str, storage: str | None) -> None:
-    """List what there is: methods, tasks, spaces, detectors, datasets, studies."""
+    """List what there is: methods, tasks, spaces, suites, detectors, datasets, studies."""
     from kdbench.cli import listings
     from kdbench.specs.paths import storage_folder
 

@@ -22,6 +22,7 @@ def listing(kind: str, storage: Path) -> list[Listing]:
         "methods": _methods,
         "tasks": lambda: [_tasks()],
         "spaces": lambda: [_spaces()],
+        "suites": lambda: [_suites()],
         "detectors": lambda: [_detectors()],
         "datasets": lambda: [_datasets()],
     }.get(kind, lambda: [_studies(storage)])()
@@ -129,9 +130,23 @@ def _datasets() -> Listing:
 
 def _studies(storage: Path) -> Listing:
     from kdbench.search import folders
+    from kdbench.specs.suite import SuitePlan
 
     rows = []
     for name in folders.studies(storage):
-        _, plan = folders.open_study(storage, name)
-        rows.append([name, plan.method, plan.task.name, str(plan.trials)])
+        _, plan = folders.open_any(storage, name)
+        if isinstance(plan, SuitePlan):
+            rows.append([name, f"suite {plan.suite}", ", ".join(plan.tasks), str(len(plan.rows) * plan.seeds)])
+        else:
+            rows.append([name, plan.method, plan.task.name, str(plan.trials)])
     return Listing(["study", "method", "task", "trials"], rows)
+
+
+def _suites() -> Listing:
+    from kdbench.specs import resources
+    from kdbench.specs.suite import load_suite
+
+    suites = [load_suite(name) for name in resources.names("benchmarks/suites")]
+    rows = [[s.name, s.title, str(len(s.table())), ", ".join(s.grades)] for s in suites]
+    grades = [f"{s.name}, {name}: {grade.seeds} x {grade.title}" for s in suites for name, grade in s.grades.items()]
+    return Listing(["suite", "what", "rows", "grades"], rows, grades)

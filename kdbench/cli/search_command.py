@@ -72,3 +72,5 @@ def finish(result: Any, folder: Any, tracking_uri: str | None) -> None:
 
     show((result.study,), None, folder, tracking_uri, "table", None)
     click.echo(f"look at the runs: kdbench ui --storage {folder}", err=True)
+    if (result.folder / "report.html").is_file():
+        click.echo(f"look at the page: {result.folder / 'report.html'}", err=True)

@@ -16,7 +16,7 @@ from filelock import FileLock
 from kdbench.data import coco, crowdhuman, shapes, voc
 from kdbench.data.cleaning import sentence, to_coco
 from kdbench.data.raw import RawSplit
-from kdbench.data.splits import cut
+from kdbench.data.splits import cut, limited
 from kdbench.errors import InputError
 from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
@@ -170,7 +170,7 @@ def _read(spec: DatasetSpec, root: Path | None, temporary: Path) -> dict[str, Ra
     for name in SPLITS:
         if name not in raw:
             raw[name] = cut(spec, name, raw["train"])
-    return raw
+    return {name: limited(spec, name, split) for name, split in raw.items()}
 
 
 def _found(train: RawSplit) -> tuple[str, ...]:

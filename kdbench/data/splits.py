@@ -1,4 +1,4 @@
-"""A split cut out of train: seeded, independent of the order in which files were listed."""
+"""Splits cut out of train, and splits with a limit: seeded, independent of the order in which files were listed."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def cut(spec: DatasetSpec, name: str, train: RawSplit) -> RawSplit:
     taken = [image for image in train.images if image.file in chosen]
     train.images = [image for image in train.images if image.file not in chosen]
     return RawSplit(train.folder, taken, names=train.names, as_annotated=train.as_annotated)
+
+
+def limited(spec: DatasetSpec, name: str, split: RawSplit) -> RawSplit:
+    """The split with at most its `limit` of images."""
+    limit = getattr(spec, name).limit
+    files = sorted({image.file for image in split.images})
+    if limit is None or limit >= len(files):
+        return split
+    chosen = set(random.Random(f"{spec.cut_seed}/{name}/limit").sample(files, limit))
+    split.images = [image for image in split.images if image.file in chosen]
+    return split

@@ -28,13 +28,24 @@ def rows(
     Raises:
         InputError: an unknown study or task, or nothing has been recorded yet.
     """
+    return build_rows(runs_of(*studies, task=task, storage=storage, tracking_uri=tracking_uri), studies or None)
+
+
+def runs_of(
+    *studies: str, task: str | None = None, storage: str | Path | None = None, tracking_uri: str | None = None
+) -> list[Run]:
+    """The runs that the rows of `studies` (all, when none is named) are made of: theirs, teachers, baselines.
+
+    Raises:
+        InputError: an unknown study or task, or nothing has been recorded yet.
+    """
     uri = resolve(storage_folder(storage), tracking_uri)
     runs = read_runs(uri, task=task, studies=studies or None)
     there = {run.study for run in runs if run.kind != "teacher"}
     missing = tuple(study for study in studies if study not in there)
     if missing or not there:
         _refuse(uri, missing, task)
-    return build_rows(runs + _baselines(uri, runs), studies or None)
+    return runs + _baselines(uri, runs)
 
 
 def leaderboard(

@@ -15,14 +15,22 @@ class Row(Spec):
 
     Attributes:
         trial: the earliest of its runs, with its `recipe`; the seeds' own are in MLflow.
-        ci95, delta_ci95: half-widths of 95 % intervals.
+        ci95, delta_ci95: half-widths of 95 % intervals, each for itself.
         baseline_mean: of the study's best configuration of plain training, on the same split.
         delta: the mean less the baseline's, for every metric; where lower is better (mMR), below 0 is better.
         gap_closed: the share of the distance from the baseline to the teacher.
         device_hours: of one run, on average; `search_device_hours`: of all the method's trials in the study.
-        published: the paper's figure, where one is known.
+        verdict: by `p_holm`, so that among many methods compared with one baseline none wins by luck.
+        published: the figure that its source prints, where the run reproduces a published row.
         split: where it was measured: on `search`, which the search saw, or on `report`, which it did not.
         teacher: identity of the teacher it learnt from; "none" if it had none, as plain training and teacher-free methods.
+        p_value: of no difference to the baseline; `p_holm`: with Holm's correction for the rows of the task and split
+            that have several seeds and the same baseline.
+        published_id: key of the published row; `published_delta`: the mean less the published figure.
+        published_inside: whether the published figure lies inside the mean's interval.
+        published_note: what speaks against leaning on the published figure, or why there is none.
+        gflops: of the student on one test image, as mmcv counts: a multiplication with its addition is one.
+        teacher_device_hours: of the teacher's training, where kdbench trained it.
     """
 
     rank: int
@@ -50,6 +58,14 @@ class Row(Spec):
     published: float | None
     split: Literal["search", "report"]
     teacher: str
+    p_value: float | None = None
+    p_holm: float | None = None
+    published_id: str | None = None
+    published_delta: float | None = None
+    published_inside: bool | None = None
+    published_note: str | None = None
+    gflops: float | None = None
+    teacher_device_hours: float | None = None
 
 
 NO_TEACHER = "none"

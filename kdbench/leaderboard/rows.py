@@ -1,4 +1,4 @@
-"""Runs become rows: who is compared with whom, and what it cost."""
+"""Runs become rows: what is compared with what, what was published, and what it cost."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from kdbench.leaderboard.configs import BASELINE, Config, Split, configs, figure, on_split
+from kdbench.leaderboard.baselines import Compared, compared
+from kdbench.leaderboard.configs import BASELINE, Config, configs, figure
+from kdbench.leaderboard.published import beside
 from kdbench.leaderboard.row import NO_TEACHER, Row
-from kdbench.leaderboard.statistics import compare, summarize
+from kdbench.leaderboard.statistics import summarize
 from kdbench.specs import metrics
 from kdbench.tracking.reader import Run
-
-SAME = ("dataset.", "pipeline.", "student.", "schedule.epochs", "metric")
-"""Params (by their start) that another study's baseline must share to be compared with."""
 
 
 def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[Row]:
     """The leaderboard of `runs`: rows by task, in each the best mean first.
+
+    Verdicts are corrected for all the rows of a task and split that are compared with the same baseline; rows that
+    `studies` leaves out do not count.
 
     Args:
         runs: trials, and the teachers that they refer to.
@@ -27,48 +29,34 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
         >>> [(row.rank, row.method, row.mean) for row in build_rows(read_runs(uri))]
         [(1, 'defeat', 0.36), (2, 'none', 0.21)]
     """
-    baselines = _Baselines(runs)
     teachers = {(run.task, run.teacher): run for run in runs if run.kind == "teacher"}
-    spent: dict[tuple[str, str | None, str | None], list[float]] = defaultdict(list)
-    for run in runs:
-        if run.kind == "trial":
-            spent[run.task, run.study, run.method] += _metric([run], "cost/device_hours")
+    spent = _spent(runs)
     shown = [config for config in configs(runs) if studies is None or config.study in studies]
+    shown.sort(key=lambda c: (c.task, -c.merit, c.method, c.study, c.config))
     rows: list[Row] = []
-    for task in sorted({config.task for config in shown}):
-        own = sorted((c for c in shown if c.task == task), key=lambda c: (-c.merit, c.method, c.study, c.config))
-        for rank, config in enumerate(own, 1):
-            teacher = teachers.get((config.task, config.first.teacher))
-            rows.append(_row(rank, config, baselines.of(config), teacher, spent[task, config.study, config.method]))
+    ranks: dict[str, int] = defaultdict(int)
+    for config, against in zip(shown, compared(shown, runs), strict=True):
+        ranks[config.task] += 1
+        teacher = teachers.get((config.task, config.first.teacher))
+        search = spent.get((config.task, config.study, config.method))
+        rows.append(_row(ranks[config.task], config, against, teacher, search))
     return rows
 
 
-class _Baselines:
-    """The best configuration of plain training, by study, or by task where a study has none."""
-
-    def __init__(self, runs: list[Run]) -> None:
-        plain = [run for run in runs if run.method == BASELINE]
-        splits: tuple[Split, ...] = ("search", "report")
-        self._by_task: dict[tuple[str, Split], list[Config]] = defaultdict(list)
-        for split in splits:
-            for config in on_split(plain, split):
-                self._by_task[config.task, split].append(config)
-
-    def of(self, config: Config) -> Config | None:
-        """What a configuration is compared with: on the same split, by the same metric."""
-        task = [c for c in self._by_task[config.task, config.split] if c.metric == config.metric]
-        study = [c for c in task if c.study == config.study]
-        near = study or [c for c in task if _setting(c) == _setting(config)]
-        return max(near, key=lambda c: (c.merit, c.config), default=None)
+def _spent(runs: Iterable[Run]) -> dict[tuple[str, str | None, str | None], float]:
+    """Device hours by task, study and method: of every trial however it ended, finalists included."""
+    hours: dict[tuple[str, str | None, str | None], float] = {}
+    for run in runs:
+        if run.kind == "trial" and "cost/device_hours" in run.metrics:
+            key = run.task, run.study, run.method
+            hours[key] = hours.get(key, 0.0) + run.metrics["cost/device_hours"]
+    return hours
 
 
-def _setting(config: Config) -> dict[str, str]:
-    return {name: value for name, value in config.first.params.items() if name.startswith(SAME)}
-
-
-def _row(rank: int, config: Config, baseline: Config | None, teacher: Run | None, spent: list[float]) -> Row:
+def _row(rank: int, config: Config, against: Compared, teacher: Run | None, search: float | None) -> Row:
     summary = summarize(list(config.values.values()))
     teacher_mean = figure(teacher, config.split) if teacher is not None else None
+    taught = config.method != BASELINE and config.first.teacher is not None
     return Row(
         rank=rank,
         task=config.task,
@@ -81,28 +69,28 @@ def _row(rank: int, config: Config, baseline: Config | None, teacher: Run | None
         mean=summary.mean,
         std=summary.std,
         ci95=summary.ci95,
-        **_compared(config, baseline),
+        **_difference(config, against),
         teacher_mean=teacher_mean,
-        gap_closed=_gap_closed(config, baseline, teacher_mean),
-        **_costs(config, spent),
-        published=None,
+        gap_closed=_gap_closed(config, against.baseline, teacher_mean),
+        **_costs(config),
+        search_device_hours=search,
+        **beside(config, summary),
         split=config.split,
-        teacher=NO_TEACHER if config.method == BASELINE else config.first.teacher or NO_TEACHER,
+        teacher=config.first.teacher or NO_TEACHER if taught else NO_TEACHER,
+        teacher_device_hours=teacher.metrics.get("cost/device_hours") if taught and teacher is not None else None,
     )
 
 
-def _compared(config: Config, baseline: Config | None) -> dict[str, Any]:
-    if baseline is None:
+def _difference(config: Config, against: Compared) -> dict[str, Any]:
+    """To the baseline. Plain training has a difference and no verdict."""
+    baseline, result = against.baseline, against.result
+    if baseline is None or result is None:
         return {"baseline_mean": None, "delta": None, "delta_ci95": None, "verdict": None}
-    result = compare(config.values, baseline.values, metrics.mode(config.metric))
+    found = {"baseline_mean": baseline.mean, "delta": result.delta, "delta_ci95": None, "verdict": None}
     if config.method == BASELINE:
-        return {"baseline_mean": baseline.mean, "delta": result.delta, "delta_ci95": None, "verdict": None}
-    return {
-        "baseline_mean": baseline.mean,
-        "delta": result.delta,
-        "delta_ci95": result.ci95,
-        "verdict": result.verdict,
-    }
+        return found
+    judged = {"verdict": result.verdict, "p_value": result.p_value, "p_holm": result.p_holm}
+    return {**found, "delta_ci95": result.ci95, **judged}
 
 
 def _gap_closed(config: Config, baseline: Config | None, teacher: float | None) -> float | None:
@@ -112,14 +100,14 @@ def _gap_closed(config: Config, baseline: Config | None, teacher: float | None) 
     return (config.merit - baseline.merit) / gap if gap > 0 else None
 
 
-def _costs(config: Config, spent: list[float]) -> dict[str, float | None]:
+def _costs(config: Config) -> dict[str, float | None]:
     own = list(config.runs.values())
     return {
         "device_hours": _mean(_metric(own, "cost/device_hours")),
-        "search_device_hours": sum(spent) if spent else None,
         "peak_memory_gb": max(_metric(own, "cost/peak_memory_gb"), default=None),
         "sec_per_iter": _mean(_metric(own, "sec_per_iter")),
         "params_m": _mean(_metric(own, "cost/params_m")),
+        "gflops": _mean(_metric(own, "cost/gflops")),
     }
 
 

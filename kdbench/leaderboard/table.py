@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from itertools import groupby
 
 from kdbench.leaderboard.configs import BASELINE
+from kdbench.leaderboard.published import beside_published, published_notes
 from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.specs import metrics
 
@@ -16,8 +18,9 @@ LEGEND = {
     "search": "search: measured on the images that chose the trial, so it flatters",
 }
 SPARE = ("hours", "recipe", "gap")
+SPARE_BESIDE_PUBLISHED = ("trial", "seeds")
 NARROWEST_STUDY = 16
-NUMERIC = {"#", "seeds", "delta", "gap", "hours"}
+NUMERIC = {"#", "seeds", "delta", "gap", "hours", "published"}
 
 
 def table(rows: list[Row]) -> str:
@@ -57,6 +60,7 @@ def _section(task: str, rows: list[Row]) -> str:
     notes = _notes(rows)
     if left_out:
         notes.append(f"left out for width: {', '.join(left_out)}; all is in --format csv")
+    notes = [line for note in notes for line in textwrap.wrap(note, WIDTH, subsequent_indent="  ")]
     lines = [f"task {task}", *out.getvalue().splitlines(), *notes]
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
@@ -71,7 +75,7 @@ def _fit(columns: dict[str, list[str]]) -> list[str]:
         return sum(widths.values()) + 2 * len(widths)
 
     gone: list[str] = []
-    for name in SPARE:
+    for name in SPARE + (SPARE_BESIDE_PUBLISHED if "published" in columns else ()):
         if width() > WIDTH:
             del columns[name]
             gone.append(name)
@@ -101,11 +105,14 @@ def _columns(rows: list[Row]) -> dict[str, list[str]]:
         "gap": [
             "" if own or r.gap_closed is None else f"{r.gap_closed:.0%}" for r, own in zip(rows, plain, strict=True)
         ],
+        "published": [beside_published(row) for row in rows],
         "hours": ["" if row.device_hours is None else f"{row.device_hours:.3g}" for row in rows],
         "recipe": [row.recipe or "" for row in rows],
     }
     if not _several(rows):
         del columns["study"]
+    if not any(row.published_id for row in rows):
+        del columns["published"]
     return columns
 
 
@@ -122,12 +129,15 @@ def _notes(rows: list[Row]) -> list[str]:
     free = sorted({row.method for row in rows if row.teacher == NO_TEACHER and row.method != BASELINE})
     if free:
         notes.append(f"trained without a teacher: {', '.join(free)}")
+    notes += published_notes(rows)
     splits = sorted({row.split for row in rows})
     notes += [LEGEND[split] for split in splits]
     if len(splits) > 1:
         notes.append("figures of different splits are not comparable; each delta is to the baseline on its row's split")
     if any(row.verdict == "single" for row in rows):
         notes.append("single: one seed says nothing about the difference; more: kdbench search METHOD --seeds 3")
+    if any(row.p_holm != row.p_value for row in rows):
+        notes.append("verdicts: several rows share a baseline, so p is corrected (Holm); a delta's ± is its own alone")
     return notes
 
 

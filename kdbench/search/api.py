@@ -13,9 +13,11 @@ from kdbench.search.board import TEACHER, Board
 from kdbench.search.driving import Crew, drive
 from kdbench.search.payloads import make_payload
 from kdbench.search.planning import Planned, Request, make_plan
+from kdbench.search.report import study_report
 from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.study import StudyPlan
+from kdbench.specs.suite import SuitePlan
 from kdbench.training import teachers
 
 
@@ -57,7 +59,9 @@ def search(method: str, *, storage: str | Path | None = None, address: str | Non
 
 def start(planned: Planned, storage: Path, address: str | None) -> StudyResult:
     """Run a plan: make the study's folder and go."""
-    _tracker(planned.plan, storage)  # a tracking server that does not answer is found before anything is made
+    open_tracker(
+        planned.plan.tracking_uri, storage
+    )  # a tracking server that does not answer is found before anything is made
     folder = folders.create(storage, planned.plan)
     with folders.only_driver(folder):
         return _run(planned.plan, planned.data, folder, storage, address, retry=())
@@ -72,7 +76,11 @@ def resume(
         InputError: there is no such study, or it is running.
     """
     home = storage_folder(storage)
-    folder, plan = folders.open_study(home, study)
+    folder, plan = folders.open_any(home, study)
+    if isinstance(plan, SuitePlan):
+        from kdbench.search.suites import resume_suite
+
+        return resume_suite(study, plan, home, address, ("lost", "failed") if retry_failed else ("lost",))
     with folders.only_driver(folder):
         data = prepare(plan.task.dataset, home, Path(plan.data_root) if plan.data_root else None)
         retry = ("lost", "failed") if retry_failed else ("lost",)
@@ -82,13 +90,13 @@ def resume(
 def _run(
     plan: StudyPlan, data: Prepared, folder: Path, storage: Path, address: str | None, *, retry: tuple[str, ...]
 ) -> StudyResult:
-    tracker = _tracker(plan, storage)
+    tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage)
     ready = plan.teacher is None or teachers.weights_file(storage, plan.teacher).is_file()
     board = Board(plan, folder, teacher_ready=ready, listeners=crew.listeners)
     tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
     if plan.teacher is not None and ready and TEACHER not in board.trials:
-        _record_stored_teacher(tracker, plan, storage)
+        record_stored_teacher(tracker, plan.task.name, plan.teacher.id, storage)
     crew.join(board, retry)
     weights = teachers.weights_file(storage, plan.teacher) if plan.teacher else None
 
@@ -101,6 +109,7 @@ def _run(
     processes = plan.task.schedule.gpus
     drive(board, crew, payload, processes=processes, address=address, on_interrupt=lambda: close("KILLED"))
     close("FAILED" if board.problem else "FINISHED")
+    study_report(plan.study, [plan.task.name], folder, storage, plan.tracking_uri, tracker)
     if board.problem:
         raise RunError(f"study {plan.study}: {board.problem}; see {folder / 'trials' / TEACHER}")
     best = board.best(plan.method)
@@ -108,22 +117,24 @@ def _run(
     return StudyResult(plan.study, folder, ends, best.id if best else None, best.best if best else None)
 
 
-def _tracker(plan: StudyPlan, storage: Path) -> Any:
+def open_tracker(uri: str | None, storage: Path) -> Any:
+    """The writer of runs, at the storage folder's own database where no URI is given.
+
+    Raises:
+        InputError: nothing answers there.
+    """
     from kdbench.tracking.store import tracking_uri
     from kdbench.tracking.writer import Tracker
 
-    return Tracker(tracking_uri(storage, plan.tracking_uri), storage)
+    return Tracker(tracking_uri(storage, uri), storage)
 
 
-def _record_stored_teacher(tracker: Any, plan: StudyPlan, storage: Path) -> None:
+def record_stored_teacher(tracker: Any, task: str, identity: str, storage: Path) -> None:
     """A teacher that another study trained is in this study's MLflow too, with what it cost then."""
-    assert plan.teacher is not None
-    card = teachers.card(storage, plan.teacher)
+    card = teachers.card(storage, identity)
     if "recipe" in card:
         recipe = card["recipe"]
-        key = tracker.open_teacher(
-            plan.task.name, plan.teacher.id, recipe=recipe, recipe_hash=plan.teacher.id, seed=recipe["seed"]
-        )
+        key = tracker.open_teacher(task, identity, recipe=recipe, recipe_hash=identity, seed=recipe["seed"])
         tracker.close(key, "completed", summary=card["summary"], reason=None, artifacts=[])
 
 

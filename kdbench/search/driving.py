@@ -23,8 +23,8 @@ class Interrupted(RunError):
 class Crew:
     """The listeners of one run: MLflow, the teacher store, the terminal."""
 
-    def __init__(self, tracker: Any, storage: Path) -> None:
-        self.recorder, self.keeper, self.view = Recorder(tracker), Keeper(storage), ProgressView()
+    def __init__(self, tracker: Any, storage: Path, recorder: type[Recorder] = Recorder) -> None:
+        self.recorder, self.keeper, self.view = recorder(tracker), Keeper(storage), ProgressView()
         self.listeners = [self.keeper, self.recorder, self.view]
 
     def join(self, board: Trials, retry: tuple[str, ...]) -> None:

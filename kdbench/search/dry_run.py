@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from kdbench.data import Prepared
 from kdbench.search.board import Board
 from kdbench.search.planning import Planned
 from kdbench.search.proposals import grid_size
@@ -41,7 +42,7 @@ def describe(planned: Planned, storage: Path) -> str:
         f"# the first recipe, {trial.recipe.hash}",
         yaml.safe_dump(trial.recipe.plain(), sort_keys=False).rstrip(),
         f"# trials: {sum(counts.values()) + finals + train_teacher} ({', '.join(parts)})",
-        f"# estimate: {_hours(seconds)} of device time on this machine, from {STEPS} measured steps of each kind",
+        f"# estimate: {hours(seconds)} of device time on this machine, from {STEPS} measured steps of each kind",
     ]
     return "\n".join(lines)
 
@@ -52,32 +53,33 @@ def trial_count(plan: StudyPlan, arm: str) -> int:
 
 
 def _estimate(plan: StudyPlan, planned: Planned, first: Recipe, counts: dict[str, int], train_teacher: bool) -> float:
-    total = _seconds(first, planned) * counts[plan.method]
+    total = seconds_of(first, planned.data) * counts[plan.method]
     extra = plan.seeds if plan.seeds > 1 else 0
-    total += extra * _seconds(first, planned) if extra else 0.0
+    total += extra * seconds_of(first, planned.data) if extra else 0.0
     if plan.method != BASELINE:
         baseline = plan.recipe(BASELINE, {}, plan.seed)
-        total += _seconds(baseline, planned) * (counts[BASELINE] + extra)
+        total += seconds_of(baseline, planned.data) * (counts[BASELINE] + extra)
     if train_teacher:
-        total += _seconds(teacher_recipe(plan.task), planned)
+        total += seconds_of(teacher_recipe(plan.task), planned.data)
     return total
 
 
-def _seconds(recipe: Recipe, planned: Planned) -> float:
+def seconds_of(recipe: Recipe, data: Prepared) -> float:
     """Seconds of one training, from a few steps and a few images of evaluation."""
     from kdbench.training.probe import Probe
 
-    probe = Probe(recipe, planned.data)
+    probe = Probe(recipe, data)
     probe.step()  # the first one is slower
     began = time.perf_counter()
     for _ in range(STEPS):
         probe.step()
     step = (time.perf_counter() - began) / STEPS
-    images = planned.data.splits["train"].num_images * recipe.dataset.repeat
+    images = data.splits["train"].num_images * recipe.dataset.repeat
     batch = recipe.schedule.samples_per_gpu * recipe.schedule.gpus
-    evaluation = probe.seconds_per_test_image() * planned.data.splits["search"].num_images
+    evaluation = probe.seconds_per_test_image() * data.splits["search"].num_images
     return float(recipe.schedule.epochs) * (math.ceil(images / batch) * step + evaluation)
 
 
-def _hours(seconds: float) -> str:
+def hours(seconds: float) -> str:
+    """A duration for people."""
     return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{max(1, round(seconds / 60))} minutes"

@@ -119,7 +119,7 @@ def _single(file: Path) -> Trained:
 
 
 def _of_study(storage: Path, study: str) -> Iterator[Trained]:
-    folder, plan = folders.open_study(storage, study)
+    folder, plan = folders.open_any(storage, study)
     root = Path(plan.data_root) if plan.data_root else None
     found: dict[str, Trained] = {}
     for event in Ledger(folder / LEDGER).read(repair=False):

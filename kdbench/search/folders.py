@@ -16,14 +16,16 @@ from filelock import FileLock, Timeout
 from kdbench.errors import InputError, did_you_mean
 from kdbench.search.ledger import FILE as LEDGER
 from kdbench.specs.study import StudyPlan
+from kdbench.specs.suite import SuitePlan
 
-PLAN = "study.yaml"
+PLAN, SUITE = "study.yaml", "suite.yaml"
+"""The plan of a study, and of a suite; a folder has one of them."""
 
 
 def studies(storage: Path) -> list[str]:
-    """Names of the studies in a storage folder."""
+    """Names of the studies and the runs of suites in a storage folder."""
     root = storage / "studies"
-    return sorted(path.parent.name for path in root.glob(f"*/{PLAN}")) if root.is_dir() else []
+    return sorted({path.parent.name for name in (PLAN, SUITE) for path in root.glob(f"*/{name}")})
 
 
 def free_name(storage: Path, wish: str) -> str:
@@ -49,8 +51,8 @@ def check_name(storage: Path, name: str) -> None:
         )
 
 
-def create(storage: Path, plan: StudyPlan) -> Path:
-    """Make a study's folder: it appears whole or not at all."""
+def create(storage: Path, plan: StudyPlan | SuitePlan) -> Path:
+    """Make the folder of a study or a suite: it appears whole or not at all."""
     target = storage / "studies" / plan.study
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{plan.study}-", dir=target.parent))
@@ -58,7 +60,8 @@ def create(storage: Path, plan: StudyPlan) -> Path:
         (temporary / "trials").mkdir()
         (temporary / LEDGER).touch()
         content = plan.model_dump(mode="json", by_alias=True, exclude_none=False)
-        (temporary / PLAN).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        file = SUITE if isinstance(plan, SuitePlan) else PLAN
+        (temporary / file).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
         temporary.chmod(0o755)
         os.rename(temporary, target)
     except OSError:
@@ -68,16 +71,30 @@ def create(storage: Path, plan: StudyPlan) -> Path:
     return target
 
 
-def open_study(storage: Path, name: str) -> tuple[Path, StudyPlan]:
-    """Folder and plan of a study.
+def open_any(storage: Path, name: str) -> tuple[Path, StudyPlan | SuitePlan]:
+    """Folder and plan of a study or of a suite's run.
 
     Raises:
         InputError: there is none of that name; says the nearest.
     """
     folder = storage / "studies" / name
+    if (folder / SUITE).is_file():
+        return folder, SuitePlan.load(folder / SUITE)
     if not (folder / PLAN).is_file():
         raise InputError(f"no study {name!r} in {storage}; {did_you_mean(name, studies(storage))}")
     return folder, StudyPlan.load(folder / PLAN)
+
+
+def open_study(storage: Path, name: str) -> tuple[Path, StudyPlan]:
+    """Folder and plan of a study.
+
+    Raises:
+        InputError: there is none of that name, or it is a suite's run.
+    """
+    folder, plan = open_any(storage, name)
+    if isinstance(plan, SuitePlan):
+        raise InputError(f"{name!r} is a run of the suite {plan.suite}, not a search; name a study")
+    return folder, plan
 
 
 @contextmanager

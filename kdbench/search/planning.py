@@ -11,11 +11,12 @@ from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.methods.base import DetectorInfo, Method
 from kdbench.search import folders
-from kdbench.specs import metrics
+from kdbench.search.numbers import check_numbers, gpus_of
+from kdbench.search.resolving import look_at_models
 from kdbench.specs.base import Spec
 from kdbench.specs.space import SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Algorithm, Resources, Scheduler, StudyPlan
-from kdbench.specs.task import TaskSpec, load_task
+from kdbench.specs.task import load_task
 from kdbench.training import teachers
 
 
@@ -58,7 +59,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
-    _check_numbers(request)
+    check_numbers(request)
     method, preset = registry.resolve(request.method)
     own = {k.removeprefix("method."): v for k, v in request.set.items() if k.startswith("method.")}
     changes = {k: v for k, v in request.set.items() if not k.startswith("method.")}
@@ -75,7 +76,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
 
     root = Path(request.data_root).expanduser().absolute() if request.data_root else None
     data = prepare(task.dataset, storage, root)
-    student, teacher = look_at_models(task, data)
+    student, teacher = look_at_models(task, data.classes)
     detector = student.kind
     fixed = {**preset, **own}
     defaults = {**method.Params().plain(), **method.default_params(student)}
@@ -101,7 +102,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         seed=request.seed,
         algorithm=request.algorithm,
         scheduler=request.scheduler,
-        resources=Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=_gpus(request, address)),
+        resources=Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=gpus_of(request.gpus, address)),
         teacher=reference,
         teacher_train=train,
         data_root=str(root) if root else None,
@@ -111,51 +112,6 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         baseline = task.baseline.model_copy(update={"trials": request.trials})
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
     return Planned(plan, data)
-
-
-def look_at_models(task: TaskSpec, data: Prepared) -> tuple[DetectorInfo, DetectorInfo]:
-    """Build student and teacher once, with random weights: a config that does not build is found here.
-
-    Raises:
-        InputError: a config is wrong, or the task's metric does not fit the model or the data.
-    """
-    from kdbench.detectors import configs, models
-
-    infos = []
-    for role in ("student", "teacher"):
-        spec = getattr(task, role)
-        cfg = configs.load_model_config(spec.config, dict(spec.set))
-        configs.set_num_classes(cfg, len(data.classes))
-        configs.drop_pretrained(cfg)
-        masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
-        metrics.check(task.metric, classes=len(data.classes), masks=masks, where=f"task {task.name}, {role}")
-        model = models.build(cfg.model, seed=0)
-        infos.append(models.info(model, cfg.model))
-    return infos[0], infos[1]
-
-
-def _check_numbers(request: Request) -> None:
-    for key in ("trials", "epochs", "seeds", "concurrent"):
-        value = getattr(request, key)
-        if value is not None and value < 1:
-            raise InputError(f"--{key} {value}: must be at least 1")
-    if request.cpus <= 0:
-        raise InputError(f"--cpus {request.cpus:g}: must be above 0")
-    if request.gpus is not None and request.gpus < 0:
-        raise InputError(f"--gpus {request.gpus:g}: must be 0 or more")
-    if request.seed < 0:
-        raise InputError(f"--seed {request.seed}: must be 0 or more")
-
-
-def _gpus(request: Request, address: str | None) -> float:
-    """GPUs of a process: as asked, else one where this machine has any (on a cluster: say --gpus)."""
-    if request.gpus is not None:
-        return request.gpus
-    if address:
-        return 0.0
-    import torch
-
-    return 1.0 if torch.cuda.is_available() else 0.0
 
 
 def _fitted(

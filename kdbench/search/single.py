@@ -11,9 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kdbench.data import Prepared, prepare
 from kdbench.errors import InputError, RunError
-from kdbench.methods import registry
 from kdbench.search.finding import SINGLE, record_single
-from kdbench.search.planning import look_at_models
+from kdbench.search.resolving import look_at_models, resolve_method
 from kdbench.specs.base import load_yaml
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
@@ -63,22 +62,18 @@ def train_file(file: str, options: Options) -> Outcome:
 def _resolve(
     short: ShortRecipe, file: str, storage: Path, root: Path | None, options: Options
 ) -> tuple[Recipe, Prepared, Path | None]:
-    method, preset = registry.resolve(short.method)
     task = load_task(short.task, short.set)
     data = prepare(task.dataset, storage, root)
-    student, teacher_info = look_at_models(task, data)
-    values = {**method.Params().plain(), **method.default_params(student), **preset, **short.params}
-    params = registry.parse_params(method.name, values, f"{file}, params")
-    method.check(params, student, teacher_info if method.needs_teacher else None)
+    resolved = resolve_method(short.method, short.params, look_at_models(task, data.classes), f"{file}, params")
     reference: TeacherRef | None = None
-    if method.needs_teacher:
+    if resolved.needs_teacher:
         if options.teacher:
             reference = teachers.given_teacher(storage, task, options.teacher, tuple(data.classes))
         else:
             reference = teachers.trained_teacher(task)
             if not teachers.weights_file(storage, reference).is_file():
                 _train_teacher(task, reference, data, storage, options)
-    recipe = task_recipe(task, method.name, params.plain(), short.training, reference, short.seed)
+    recipe = task_recipe(task, resolved.method.name, resolved.params, short.training, reference, short.seed)
     return recipe, data, teachers.require(storage, reference)
 
 

@@ -74,6 +74,10 @@ def _train(payload: dict[str, Any]) -> Outcome:
     from kdbench.training.train import Rank, train_rank
 
     job = read_job(payload)
+    if payload.get("trained"):
+        from kdbench.training.measuring import measure_report
+
+        return measure_report(job, Path(payload["trained"]["weights"]), payload["trained"]["summary"])
     if job.recipe.schedule.gpus == 1:
         return train_rank(job, TuneCallback(), Rank())
     from kdbench.search.ranks import train_ranks

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from kdbench.specs.base import Spec
 
@@ -21,7 +21,7 @@ class SplitSpec(Spec):
     Exactly one of `annotations` (coco: a JSON file, crowdhuman: an odgt file, relative to the data root),
     `image_sets` (voc: names of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to generate) or
     `cut` (a share 0..1, or a number of images, taken out of train) is given. `images` is the image folder of
-    coco and crowdhuman, relative to the data root.
+    coco and crowdhuman, relative to the data root. `limit` keeps a seeded draw of so many of the split's images.
     """
 
     annotations: str | None = None
@@ -29,6 +29,15 @@ class SplitSpec(Spec):
     image_sets: tuple[str, ...] | None = None
     size: int | None = Field(None, ge=1)
     cut: float | None = Field(None, gt=0)
+    limit: int | None = Field(None, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _without_an_unused_limit(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Recipes from before there were limits keep their identity."""
+        content: dict[str, Any] = write(self)
+        if content["limit"] is None:
+            del content["limit"]
+        return content
 
     @model_validator(mode="after")
     def _one_source(self) -> SplitSpec:

@@ -58,6 +58,13 @@ class Mirror:
         else:
             self.problem, self._pause = None, 0.0
 
+    def attach(self, record: Record, path: Path) -> None:
+        """Add a file to a run. No error leaves this method, and nothing is kept for later."""
+        if record.run_id is None:
+            log.warning("MLflow lacks the run of %s, so %s is not stored there", record.name, path.name)
+        else:
+            runs.log_file(self._client, record.run_id, path)
+
     def _failed(self, error: Exception) -> None:
         problem = f"MLflow at {shown(self.uri)}: {one_line(error)}"
         if self.problem is None:

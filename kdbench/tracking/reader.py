@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,10 @@ KINDS = ("study", "trial", "teacher")
 
 @dataclass(frozen=True)
 class Run:
-    """One run. What it does not have is None; `metrics` are the latest values; times are Unix seconds."""
+    """One run. What it does not have is None; `metrics` are the latest values; times are Unix seconds.
+
+    `published` is the key of the published row that it reproduces, as `defeat/voc-05`.
+    """
 
     run_id: str
     kind: str
@@ -32,6 +35,8 @@ class Run:
     stage: str | None = None
     split: str | None = None
     end: str | None = None
+    reason: str | None = None
+    published: str | None = None
     status: str = "RUNNING"
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -73,11 +78,23 @@ def read_runs(
 
 def read_history(uri: str, run_id: str, metric: str) -> list[tuple[int, float]]:
     """All (step, value) of a metric of a run, by step; [] when it has none."""
-    if not store.exists(uri):
-        return []
+    return read_histories(uri, {run_id: metric}).get(run_id, [])
+
+
+def read_histories(uri: str, metrics: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
+    """All (step, value) of one metric of each run, by step, over one connection: a request a run.
+
+    Args:
+        metrics: run id -> the metric that is wanted of it.
+    """
+    if not metrics or not store.exists(uri):
+        return {}
     client = connect(uri)
     with telling(uri):
-        return sorted((entry.step, entry.value) for entry in client.get_metric_history(run_id, metric))
+        return {
+            run_id: sorted((entry.step, entry.value) for entry in client.get_metric_history(run_id, metric))
+            for run_id, metric in metrics.items()
+        }
 
 
 def _experiments(client: Any, task: str | None) -> list[str]:
@@ -120,7 +137,7 @@ def _pages(client: Any, places: list[str], text: str) -> Iterator[Any]:
 def _run(entry: Any) -> Run:
     tags, info = entry.data.tags, entry.info
     own = {name: tags.get(f"kdbench.{name}") for name in ("study", "method", "trial", "recipe", "config", "teacher")}
-    states = {name: tags.get(f"kdbench.{name}") for name in ("stage", "split", "end")}
+    states = {name: tags.get(f"kdbench.{name}") for name in ("stage", "split", "end", "reason", "published")}
     seed = tags.get("kdbench.seed", "")
     return Run(
         run_id=info.run_id,

@@ -111,6 +111,10 @@ class Tracker:
         if self.problem:
             log.warning("%s; the study's folder has what is missing, and `kdbench resume` writes it", self.problem)
 
+    def attach(self, task: str, study: str, path: Path) -> None:
+        """Add a file to the study's run, in place of one of the same name. What goes wrong is told in one line."""
+        self._mirror.attach(self._record(_key("study", task, study)), path)
+
     def _open(self, record: Record) -> str:
         key = _key(*record.identity.values())
         known = self._mirror.records.setdefault(key, record)

@@ -14,6 +14,7 @@ from torch import distributed
 
 from kdbench.errors import Infeasible
 from kdbench.methods.base import Progress
+from kdbench.training.spending import Spending
 
 
 class TrialRunner(EpochBasedRunner):
@@ -57,10 +58,14 @@ class TrialRunner(EpochBasedRunner):
 
 
 class MeterHook(Hook):
-    """Collects, over an epoch, the mean of each loss term, the seconds an iteration and the peak memory."""
+    """Collects, over an epoch, the mean of each loss term, the seconds an iteration and the peak memory.
 
-    def __init__(self, on_iteration: Any = None) -> None:
-        self.on_iteration = on_iteration
+    Args:
+        spending: where seconds and memory are noted now and then; None keeps no account.
+    """
+
+    def __init__(self, on_iteration: Any = None, spending: Spending | None = None) -> None:
+        self.on_iteration, self.spending = on_iteration, spending
         self.peak_bytes = 0
         self.seconds = 0.0
         """Seconds of training and evaluation, resumed parts included."""
@@ -83,6 +88,8 @@ class MeterHook(Hook):
         self.count += 1
         if self.count % 10 == 1:
             self._look_at_memory()
+        if self.spending is not None and self.spending.due:
+            self.spending.note(self.lap(), self.peak_bytes)
         if self.on_iteration is not None:
             self.on_iteration(runner.iter + 1, runner.max_iters, dict(terms))
 
@@ -93,7 +100,8 @@ class MeterHook(Hook):
         return {**means, "sec_per_iter": seconds / max(1, self.count)}
 
     def lap(self) -> float:
-        """Seconds so far, resumed parts included."""
+        """Seconds so far, resumed parts included. The peak of memory is brought up to date as well."""
+        self._look_at_memory()
         now = time.monotonic()
         self.seconds += now - self._began
         self._began = now

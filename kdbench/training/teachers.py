@@ -28,9 +28,9 @@ def weights_file(storage: Path, teacher: TeacherRef) -> Path:
     return storage / "teachers" / teacher.id / WEIGHTS
 
 
-def card(storage: Path, teacher: TeacherRef) -> dict[str, Any]:
+def card(storage: Path, identity: str) -> dict[str, Any]:
     """What is known of a stored teacher: where it is from, its figures and its cost."""
-    path = storage / "teachers" / teacher.id / CARD
+    path = storage / "teachers" / identity / CARD
     content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return content
 

@@ -17,8 +17,10 @@ from kdbench.training.assembly import assemble
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.config import mmdet_config
 from kdbench.training.distiller import DistributedDistiller
+from kdbench.training.flops import gflops
 from kdbench.training.optimizers import Optimizers, StepHook
 from kdbench.training.runner import EpochEndHook, MeterHook, TrialRunner
+from kdbench.training.spending import Spending
 from kdbench.training.statistics import box_statistics
 from kdbench.training.train import Job, Rank, check_device, history_of
 
@@ -34,6 +36,7 @@ class Trainer:
         self.checkpoint_path = job.workdir / checkpoints.FILE
         self.history: list[Evaluation] = []
         if rank.rank == 0:
+            self.cfg.device = self.device.type  # mmdet's name for it; figures of another kind of device differ a little
             self.cfg.dump(str(job.workdir / "mmdet_config.py"))
         self._build_models()
         self._build_data()
@@ -60,6 +63,7 @@ class Trainer:
         )
         self.student, self.method = self.distiller.student, self.distiller.method
         self.params_m = sum(p.numel() for p in self.student.parameters()) / 1e6
+        self.gflops = gflops(self.cfg, self.recipe.pipeline, self.device, self.logger) if self.rank.rank == 0 else None
 
     def _build_data(self) -> None:
         spec, rank = self.recipe.pipeline, self.rank
@@ -93,7 +97,9 @@ class Trainer:
             max_epochs=self.recipe.schedule.epochs,
         )
         runner.distiller = self.distiller
-        self.meter = MeterHook(self.callback.on_iteration if self.rank.rank == 0 else None)
+        first = self.rank.rank == 0
+        self.spending = Spending(self.job.workdir, self.recipe.hash)
+        self.meter = MeterHook(self.callback.on_iteration if first else None, self.spending if first else None)
         schedule = self.recipe.schedule
         self.step_hook = StepHook(self.distiller, self.optimizers, schedule.grad_clip, schedule.fp16)
         runner.register_lr_hook(dict(self.cfg.lr_config))
@@ -108,6 +114,9 @@ class Trainer:
         """Train to the end, from the last checkpoint if there is one."""
         seeds.seed_everything(self.recipe.seed + self.rank.rank)
         self._resume()
+        seconds, peak_bytes = self.spending.read()
+        self.meter.seconds = max(self.meter.seconds, seconds)
+        self.meter.peak_bytes = max(self.meter.peak_bytes, peak_bytes)
         if self.rank.rank == 0:
             # What was measured before an interruption is told again: the listener knows what it has already.
             for entry in self.history:
@@ -119,6 +128,7 @@ class Trainer:
             # After the last look at it, the folder keeps the student alone: a plain mmdet checkpoint.
             meta = {"CLASSES": list(self.job.data.classes), "recipe": self.recipe.hash, "epoch": self.runner.epoch}
             weights.export_student(self.student, self.job.workdir / "student.pth", meta)
+            self.spending.close()
         return self.outcome("completed", None, extra)
 
     def outcome(self, end: str, reason: str | None, extra: dict[str, float] | None = None) -> Outcome:
@@ -127,6 +137,7 @@ class Trainer:
             "cost/device_hours": seconds * self.rank.world / 3600,
             "cost/peak_memory_gb": self.meter.peak_bytes / 2**30,
             "cost/params_m": self.params_m,
+            **({} if self.gflops is None else {"cost/gflops": self.gflops}),
             **(extra or {}),
         }
         best = metrics.best(self.recipe.metric, [entry.value for entry in self.history])

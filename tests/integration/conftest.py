@@ -10,7 +10,15 @@ import pytest
 
 from tests.integration.running import Run, write_tiny
 
-WITHOUT_RAY = ("test_crowdhuman_training", "test_detectors_on_ops", "test_training")
+WITHOUT_RAY = (
+    "test_cost",
+    "test_crowdhuman_training",
+    "test_detectors_on_ops",
+    "test_export",
+    "test_model_registry",
+    "test_page",
+    "test_training",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

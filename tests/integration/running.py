@@ -115,6 +115,8 @@ def check_mlflow(storage: Path, study: str, uri: str | None = None) -> None:
     parents = [r for r in mine if r.data.tags["kdbench.kind"] == "study"]
     assert len(parents) == 1
     assert parents[0].info.status == "FINISHED"
+    if uri is None:  # a server keeps artifacts where it likes
+        assert "report.html" in [artifact.path for artifact in client.list_artifacts(parents[0].info.run_id)]
     trials = {r.data.tags["kdbench.trial"]: r for r in mine if r.data.tags["kdbench.kind"] == "trial"}
     wanted = {name: entry for name, entry in result(storage, study).items() if name != "teacher"}
     assert sorted(r.data.tags["kdbench.trial"] for r in mine if r.data.tags["kdbench.kind"] == "trial") == sorted(

@@ -13,7 +13,7 @@ import yaml
 
 from kdbench.data import prepare
 from kdbench.errors import InputError
-from kdbench.search.planning import look_at_models
+from kdbench.search.resolving import look_at_models
 from kdbench.specs import resources
 from kdbench.specs.recipe import task_recipe
 from kdbench.specs.task import load_task
@@ -105,7 +105,7 @@ def test_a_metric_of_one_class_is_refused_before_training(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="task shapes, student: metric mMR is of one class and the data has 3"):
         train(Job(task_recipe(task, "none", {}, {}, None, 0), data, tmp_path / "work", device="cpu", threads=1))
     with pytest.raises(InputError, match="task shapes, student: metric mMR is of one class"):
-        look_at_models(task, data)
+        look_at_models(task, data.classes)
     masks = task.model_copy(update={"metric": "segm_mAP"})
     with pytest.raises(InputError, match="metric segm_mAP is of masks and the model has no mask head"):
-        look_at_models(masks, data)
+        look_at_models(masks, data.classes)

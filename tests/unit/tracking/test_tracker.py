@@ -168,3 +168,14 @@ def test_mistakes_in_the_program_do_raise(tracker: Tracker, open_trial: Open) ->
         tracker.close(key, "complete", summary={}, reason=None, artifacts=[])
     with pytest.raises(ValueError, match="was opened"):
         tracker.log_epoch("trial/other", 1, {})
+
+
+def test_a_file_of_a_study_is_there_once(tracker: Tracker, client: Any, open_trial: Open, tmp_path: Path) -> None:
+    open_trial(tracker)
+    page = tmp_path / "report.html"
+    for text in ("first", "second one"):
+        page.write_text(text)
+        tracker.attach("shapes", "first", page)
+    (artifact,) = client.list_artifacts(one_run(client, "study").info.run_id)
+    assert (artifact.path, artifact.file_size) == ("report.html", len("second one"))
+    assert client.list_artifacts(one_run(client).info.run_id)[0].path == "recipe.json"

@@ -64,6 +64,13 @@ def test_a_run_has_all_its_fields(tracker: Tracker, open_trial: Callable[..., st
     assert read_history(uri, run.run_id, "val/none") == []
 
 
+def test_the_published_row_that_a_run_reproduces(tracker: Tracker, open_trial: Callable[..., str], uri: str) -> None:
+    open_trial(tracker, "defeat-000", tags={"kdbench.published": "defeat/voc-05"})
+    open_trial(tracker, "defeat-001")
+    found = {run.trial: run.published for run in read_runs(uri, kinds=["trial"])}
+    assert found == {"defeat-000": "defeat/voc-05", "defeat-001": None}
+
+
 def test_pages(tracker: Tracker, open_trial: Callable[..., str], uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tracker, open_trial)
     whole = read_runs(uri)

@@ -103,3 +103,24 @@ def test_an_artifact_that_is_not_there_does_not_stop_the_end(tracker: Tracker, o
     tracker.close(open_trial(tracker), "completed", summary={}, reason=None, artifacts=[Path("/nowhere/log.txt")])
     assert [run.end for run in read_runs(uri, kinds=["trial"])] == ["completed"]
     assert tracker.problem is None
+
+
+def test_a_file_for_a_study_while_the_server_is_away(
+    tracker: Tracker, away: Away, open_trial: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_trial(tracker)
+    page = tmp_path / "report.html"
+    page.write_text("page")
+    away.away = True
+    tracker.attach("shapes", "first", page)
+    assert caplog.messages == ["MLflow could not store report.html: the server is away"]
+
+
+def test_a_file_for_a_study_that_was_never_recorded(
+    tracker: Tracker, away: Away, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    away.away = True
+    tracker.open_study("shapes", "first", tags={}, params={})
+    caplog.clear()
+    tracker.attach("shapes", "first", tmp_path / "report.html")
+    assert caplog.messages == ["MLflow lacks the run of first, so report.html is not stored there"]
