@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from kdbench.search.finding import Trained
+from kdbench.search.reuse import Trainings, reported, take_files
 from kdbench.search.trials import Listener, Trials, TrialState
-from kdbench.specs.recipe import Recipe
 from kdbench.specs.suite import PlannedRow, SuitePlan
-
-Finished = Callable[[Recipe], Trained | None]
-"""Looks for a completed training of a recipe, wherever it was made."""
 
 
 class SuiteBoard(Trials):
@@ -23,7 +20,7 @@ class SuiteBoard(Trials):
     """
 
     def __init__(
-        self, plan: SuitePlan, folder: Path, *, stored: Collection[str], finished: Finished, listeners: list[Listener]
+        self, plan: SuitePlan, folder: Path, *, stored: Collection[str], finished: Trainings, listeners: list[Listener]
     ) -> None:
         super().__init__(plan.study, folder, plan.resources, listeners)
         self.plan, self._finished = plan, finished
@@ -100,19 +97,28 @@ class SuiteBoard(Trials):
         ]
         return len(rows) * self.plan.seeds + len(teachers), sum(rows) * self.plan.seeds + sum(teachers)
 
+    def end(self, trial: TrialState, end: str, reason: str | None, summary: dict[str, float]) -> None:
+        """As any trial's; a later row with the same recipe takes it over."""
+        super().end(trial, end, reason, summary)
+        folder, reports = self.folder / "trials" / trial.id, {k: figures for k, (_, figures) in trial.reports.items()}
+        ended = (trial.end, trial.reason, trial.summary)
+        root = self._finished.data_root
+        self._finished.add([Trained(self.name, trial.id, trial.stage, trial.recipe, folder, root, reports, *ended)])
+
     def _can_start(self, row: PlannedRow) -> bool:
         return row.recipe.teacher is None or row.recipe.teacher.id in self._stored
 
     def _begin(self, trial: TrialState) -> TrialState | None:
         """Start a trial, or take over what was trained before; None: it has ended with that."""
         known = self._finished(trial.recipe)
-        if known is None:
+        if known is None or (trial.stage == "teacher" and not known.completed):
             return self._new(trial)
         trial.reused = known.name
+        take_files(known, self.folder / "trials" / trial.id)
         began = self._new(trial)
         for epoch, figures in sorted(known.reports.items()):
             self.report(began, epoch, figures[f"val/{trial.recipe.metric}"], figures)
-        if f"report/{trial.recipe.metric}" not in known.summary:
+        if not reported(known):
             return began  # its weights are measured on the report split by a worker
         self.end(began, "completed", None, known.summary)
         return None

@@ -1,0 +1,79 @@
+"""kdbench bench"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kdbench.cli.options import address_option, data_root_option, set_option, storage_option, tracking_option
+
+
+@click.command("bench", epilog="Example: kdbench bench methods_shapes --grade smoke")
+@click.argument("suite")
+@click.option(
+    "--grade",
+    type=click.Choice(["smoke", "quick", "full"]),
+    default="full",
+    show_default=True,
+    help="smoke: minutes on two cores; quick: minutes on a GPU, or as the suite says; full: the published schedule.",
+)
+@click.option("--seeds", type=int, metavar="N", help="Trainings of each row [default: the grade's].")
+@click.option("--rows", metavar="ROW,...", help="Only these rows.")
+@data_root_option
+@click.option("--name", metavar="STUDY", help="Name of the run [default: SUITE-GRADE, numbered].")
+@set_option
+@click.option("--concurrent", type=int, metavar="N", help="Trainings at once [default: as many as fit].")
+@click.option("--cpus", type=float, default=1, show_default=True, help="CPU cores of a training process.")
+@click.option(
+    "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
+)
+@address_option
+@storage_option
+@tracking_option
+@click.option(
+    "--teacher",
+    multiple=True,
+    metavar="[TASK=]FILE|URL",
+    help="Weights of a teacher, of every task or of one [default: trained once].",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The first seed.")
+@click.option("--dry-run", is_flag=True, help="Print the rows with their recipes, the count and an estimate of time.")
+@click.option("-o", "--output", metavar="DIR", help="With --dry-run: write the recipes there, for kdbench train.")
+def command(
+    dry_run: bool,
+    output: str | None,
+    storage: str | None,
+    address: str | None,
+    rows: str | None,
+    changes: dict[str, Any],
+    **wishes: Any,
+) -> None:
+    """Train every row of SUITE with every seed, and print the leaderboard.
+
+    A recipe that was trained before is taken over. The same command again goes on where it was.
+    """
+    from kdbench.cli.search_command import finish
+    from kdbench.errors import InputError
+    from kdbench.search import suites
+    from kdbench.search.suite_planning import SuiteRequest
+    from kdbench.specs.paths import storage_folder
+
+    if output and not dry_run:
+        raise InputError("-o writes the recipes of a look: add --dry-run")
+    folder = storage_folder(storage)
+    chosen = tuple(row.strip() for row in rows.split(",") if row.strip()) if rows else ()
+    request = SuiteRequest.parse({**wishes, "rows": chosen, "set": changes}, "bench")
+    planned = suites.plan_suite(request, folder, address, need_data=not dry_run)
+    for data in planned.data.values():
+        if data.notes:
+            click.echo(f"data {data.name}: {data.notes}", err=True)
+    if dry_run:
+        from kdbench.search.suite_dry_run import describe_suite, write_recipes
+
+        click.echo(describe_suite(planned, folder))
+        if output:
+            click.echo(f"wrote {len(write_recipes(planned.plan, Path(output)))} recipes to {output}", err=True)
+        return
+    finish(suites.start_suite(planned, folder, address), folder, planned.plan.tracking_uri)
