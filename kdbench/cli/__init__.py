@@ -16,7 +16,8 @@ from kdbench.errors import KDBenchError, did_you_mean
 COMMANDS = {
     "search": "Search the best recipe of a method on a task.",
     "resume": "Go on with a study that was interrupted.",
-    "leaderboard": "Compare finished runs.",
+    "leaderboard": "Rank finished runs, as a table or a page.",
+    "compare": "Compare two studies, methods or trials.",
     "bench": "Train a suite: a table of recipes times seeds.",
     "train": "Train one recipe, without Ray.",
     "export": "Write a trained student as a plain mmdet model, verified.",
