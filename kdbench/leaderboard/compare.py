@@ -19,8 +19,8 @@ COSTS = {
     "parameters, millions": "cost/params_m",
     "GFLOPs": "cost/gflops",
 }
-ASIDE = ("seed", "teacher.id", "version")
-"""Params that are no settings: what differs between repetitions, and identities."""
+ASIDE = ("seed", "version", "method.params", "teacher")
+"""Params that are no settings: what differs between repetitions, and what a method without parameters or a teacher leaves."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Duel:
         """Key, a's value, b's value, where they differ; "" where a side has no such key."""
         one, two = self.a.config.first.params, self.b.config.first.params
         keys = [key for key in dict.fromkeys([*one, *two]) if key not in ASIDE and one.get(key) != two.get(key)]
-        return [(key, one.get(key, ""), two.get(key, "")) for key in keys]
+        if "none" in (one.get("teacher"), two.get("teacher")):  # a side without one: its detector is no setting
+            keys = [key for key in keys if not key.startswith("teacher.")]
+        return [(key, one.get(key, ""), two.get(key, "")) for key in keys if key != "teacher.id"]
 
     def plain(self) -> dict[str, Any]:
         """For programs."""

@@ -59,8 +59,9 @@ def _table(duel: Duel, lines: list[list[str]]) -> str:
     from rich.table import Table
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in (f"task {duel.a.config.task}", duel.a.asked, duel.b.asked):
-        grid.add_column(name, overflow="fold")
+    grid.add_column(f"task {duel.a.config.task}", no_wrap=True)
+    for side in (duel.a, duel.b):
+        grid.add_column(side.asked, overflow="fold")
     for line in lines:
         grid.add_row(*line)
     out = io.StringIO()
