@@ -14,6 +14,7 @@ from kdbench.search.driving import Crew, drive
 from kdbench.search.payloads import make_payload
 from kdbench.search.planning import Planned, Request, make_plan
 from kdbench.search.report import study_report
+from kdbench.search.summary import study_summary
 from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.study import StudyPlan
@@ -104,7 +105,8 @@ def _run(
         return make_payload(trial, folder=folder, data=data.folder, teacher=weights, resources=plan.resources)
 
     def close(status: str) -> None:
-        tracker.close_study(plan.task.name, plan.study, summary=_summary(board), status=status)
+        made = study_summary(board)
+        tracker.close_study(plan.task.name, plan.study, summary=made.figures, status=status, tags=made.tags)
 
     processes = plan.task.schedule.gpus
     drive(board, crew, payload, processes=processes, address=address, on_interrupt=lambda: close("KILLED"))
@@ -150,17 +152,3 @@ def _study_params(plan: StudyPlan) -> dict[str, Any]:
         "epochs": plan.task.schedule.epochs,
         "metric": plan.task.metric,
     }
-
-
-def _summary(board: Board) -> dict[str, float]:
-    """Figures of the study's own run, so that MLflow's UI sorts studies."""
-    figures: dict[str, float] = {}
-    best, base = board.best(board.plan.method), board.best("none")
-    if best is not None and best.best is not None:
-        figures["best/value"] = best.best
-    if base is not None and base.best is not None:
-        figures["baseline/value"] = base.best
-    if len(figures) == 2:
-        figures["delta"] = figures["best/value"] - figures["baseline/value"]
-    hours = [t.summary.get("cost/device_hours", 0.0) for t in board.trials.values()]
-    return {**figures, "cost/device_hours": sum(hours), "trials": float(len(board.trials))}

@@ -17,6 +17,7 @@ from kdbench.search.report import study_report
 from kdbench.search.reuse import Trainings
 from kdbench.search.suite_board import SuiteBoard
 from kdbench.search.suite_planning import PlannedSuite, SuiteRequest, make_suite_plan, prepare_all
+from kdbench.search.summary import suite_summary
 from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.suite import SuitePlan
@@ -121,7 +122,8 @@ def _run(
 
     def close(status: str) -> None:
         for task in plan.tasks:
-            tracker.close_study(task, plan.study, summary=_summary(board, task), status=status)
+            made = suite_summary(board, task)
+            tracker.close_study(task, plan.study, summary=made.figures, status=status, tags=made.tags)
 
     drive(board, crew, payload, processes=plan.processes, address=address, on_interrupt=lambda: close("KILLED"))
     close("FAILED" if board.problem else "FINISHED")
@@ -144,14 +146,3 @@ def _tags(plan: SuitePlan) -> dict[str, str]:
 
 def _params(plan: SuitePlan) -> dict[str, Any]:
     return {"suite": plan.suite, "grade": plan.grade, "seeds": plan.seeds, "seed": plan.seed, "rows": len(plan.rows)}
-
-
-def _summary(board: SuiteBoard, task: str) -> dict[str, float]:
-    """Figures of the run of a task, so that MLflow's UI sorts runs of suites."""
-    own = [trial for trial in board.trials.values() if trial.recipe.task == task]
-    hours = sum(trial.summary.get("cost/device_hours", 0.0) for trial in own if not trial.reused)
-    return {
-        "trials": float(len(own)),
-        "trials/reused": float(sum(1 for t in own if t.reused)),
-        "cost/device_hours": hours,
-    }

@@ -73,7 +73,7 @@ def _close(client: Any, record: Record, closing: Closing) -> None:
         return
     if record.end is not None:
         _delete_tag(client, record, "kdbench.reason")  # of the end before
-    tags = {}
+    tags = dict(closing.tags)
     if any(name.startswith("report/") for name in closing.summary):
         tags["kdbench.split"] = "report"
     if closing.reason is not None:

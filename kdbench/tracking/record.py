@@ -28,6 +28,7 @@ class Closing:
     reason: str | None = None
     summary: dict[str, float] = field(default_factory=dict)
     artifacts: list[Path] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -103,10 +103,12 @@ class Tracker:
             record.closing = Closing("KILLED")
             self._mirror.write(record, at_once=True)
 
-    def close_study(self, task: str, study: str, *, summary: dict[str, float], status: str) -> None:
+    def close_study(
+        self, task: str, study: str, *, summary: dict[str, float], status: str, tags: dict[str, str] | None = None
+    ) -> None:
         """The end of the parent run, and the last chance to write what the server missed."""
         record = self._record(_key("study", task, study))
-        record.closing = Closing(status, summary=metrics(summary))
+        record.closing = Closing(status, summary=metrics(summary), tags=_tags(tags or {}))
         self._mirror.write(record, at_once=True)
         if self.problem:
             log.warning("%s; the study's folder has what is missing, and `kdbench resume` writes it", self.problem)

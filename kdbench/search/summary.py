@@ -1,0 +1,144 @@
+"""Figures, tags and a note for the run of a study or suite itself, so that MLflow's own UI sorts and compares them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from kdbench.leaderboard.statistics import compare, summarize
+from kdbench.search.board import Board
+from kdbench.search.suite_board import SuiteBoard
+from kdbench.search.trials import TrialState
+from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
+
+NOTE = "mlflow.note.content"
+
+
+@dataclass
+class StudySummary:
+    """What the parent run of a study says."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A recipe with its figures by seed."""
+
+    name: str
+    values: dict[int, float]
+
+    @property
+    def mean(self) -> float:
+        return summarize(list(self.values.values())).mean
+
+    @property
+    def text(self) -> str:
+        summary = summarize(list(self.values.values()))
+        interval = "" if summary.ci95 is None else f" ± {summary.ci95:.3f}"
+        return f"{self.name} {summary.mean:.3f}{interval} ({summary.n} seed{'s' if summary.n > 1 else ''})"
+
+
+def study_summary(board: Board) -> StudySummary:
+    """Of a search: its best recipe against the best baseline, by the finalists where they have all ended.
+
+    Units: the metric and its differences in 0..1, costs in device-hours.
+    """
+    plan = board.plan
+    finals = {arm: _finalists(board, arm) for arm in plan.arms()}
+    reported = plan.seeds > 1 and all(len(entry.values) == plan.seeds for entry in finals.values() if entry)
+    reported = reported and all(finals.values())
+    found = finals if reported else {arm: _searched(board, arm) for arm in plan.arms()}
+    made = _against(found[plan.method], found[BASELINE], plan.task.metric, "report" if reported else "search")
+    _add_counts(made, board.trials.values())
+    made.tags[NOTE] = _note(f"{plan.method} on {plan.task.name}", made, board.trials.values())
+    return made
+
+
+def suite_summary(board: SuiteBoard, task: str) -> StudySummary:
+    """Of a suite on one of its tasks: its best row against its best row of plain training, on the report split."""
+    own = [trial for trial in board.trials.values() if trial.recipe.task == task]
+    by_row: dict[str, dict[int, float]] = {}
+    for trial in own:
+        figure = trial.summary.get(f"report/{trial.recipe.metric}")
+        if trial.stage == "suite" and trial.end == "completed" and figure is not None:
+            by_row.setdefault(board.row_of(trial).id, {})[trial.recipe.seed] = figure
+    if not by_row:
+        made = StudySummary()
+    else:
+        rows = {row.id: row.recipe for row in board.plan.rows}
+        metric = next(rows[name].metric for name in by_row)
+
+        def best(plain: bool) -> _Entry | None:
+            entries = [_Entry(n, v) for n, v in by_row.items() if (rows[n].method.name == BASELINE) == plain]
+            return max(entries, key=lambda entry: metrics.merit(metric, entry.mean), default=None)
+
+        made = _against(best(False) or best(True), best(True), metric, "report")
+    _add_counts(made, own)
+    made.figures["trials/reused"] = float(sum(1 for trial in own if trial.reused))
+    made.tags[NOTE] = _note(f"{board.headline()}, on {task}", made, own)
+    return made
+
+
+def _finalists(board: Board, arm: str) -> _Entry | None:
+    best = board.best(arm)
+    if best is None:
+        return None
+    name = f"report/{best.recipe.metric}"
+    ended = [t for t in board.trials.values() if t.stage == "final" and t.arm == arm and t.end == "completed"]
+    values = {t.recipe.seed: t.summary[name] for t in ended if name in t.summary}
+    return _Entry(best.id, values) if values else None
+
+
+def _searched(board: Board, arm: str) -> _Entry | None:
+    best = board.best(arm)
+    return None if best is None or best.best is None else _Entry(best.id, {best.recipe.seed: best.best})
+
+
+def _against(best: _Entry | None, base: _Entry | None, metric: str, split: str) -> StudySummary:
+    made = StudySummary(tags={"kdbench.metric": metric, "kdbench.split": split})
+    if best is not None:
+        made.figures |= {"best/value": best.mean, f"best/{metric}": best.mean, "seeds": float(len(best.values))}
+        made.tags["kdbench.best_trial"] = best.name
+    if base is not None:
+        made.figures |= {"baseline/value": base.mean, f"baseline/{metric}": base.mean}
+    if best is not None and base is not None:
+        result = compare(best.values, base.values, metrics.mode(metric))
+        made.figures["delta"] = result.delta
+        if result.ci95 is not None:
+            made.figures["delta_ci95"] = result.ci95
+        made.tags["kdbench.verdict"] = result.verdict
+        made.tags["kdbench.result"] = f"{best.text} against {base.text}: {result.delta:+.3f}, {result.verdict}"
+    return made
+
+
+def _add_counts(made: StudySummary, trials: Iterable[TrialState]) -> None:
+    """Trials by end state, and what they cost; what was taken over from elsewhere cost nothing here."""
+    trials = list(trials)
+    ends = Counter(trial.end for trial in trials if trial.end)
+    made.figures["trials"] = float(len(trials))
+    made.figures |= {f"trials/{end}": float(count) for end, count in ends.items()}
+    hours = {"teacher": 0.0, "search": 0.0}
+    for trial in trials:
+        if not trial.reused:
+            kind = "teacher" if trial.stage == "teacher" else "search"
+            hours[kind] += trial.summary.get("cost/device_hours", 0.0)
+    made.figures |= {"cost/device_hours": sum(hours.values()), "cost/search_device_hours": hours["search"]}
+    if any(trial.stage == "teacher" for trial in trials):
+        made.figures["cost/teacher_device_hours"] = hours["teacher"]
+
+
+def _note(title: str, made: StudySummary, trials: Iterable[TrialState]) -> str:
+    """Markdown, shown on the run's page."""
+    ends = Counter(trial.end or "running" for trial in trials)
+    lines = [f"**{title}**", ""]
+    if "kdbench.result" in made.tags:
+        metric, split = made.tags["kdbench.metric"], made.tags["kdbench.split"]
+        lines += [f"{metric} on the {split} split: {made.tags['kdbench.result']}.", ""]
+    lines.append("Trials: " + ", ".join(f"{count} {end}" for end, count in ends.items()) + ".")
+    hours = made.figures["cost/device_hours"]
+    lines += ["", f"Cost: {hours:.3g} device-hours. The page with table and charts is the artifact `report.html`."]
+    return "\n".join(lines)
