@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kdbench.errors import InputError
-from kdbench.tracking.client import ENVIRONMENT, shown
+from kdbench.tracking.client import ENVIRONMENT, connect, shown
 from kdbench.tracking.server import Server
 from kdbench.tracking.store import ARTIFACTS, prepare, tracking_uri
 
@@ -50,8 +50,20 @@ def serve_ui(uri: str | None, storage: Path, port: int | None = None, host: str 
     with Server(command, environment, f"http://{host}:{chosen}", storage) as server:
         server.wait_until_it_answers()
         print(f"MLflow UI: http://{host}:{chosen}", flush=True)
-        print("Ctrl-C ends it", file=sys.stderr, flush=True)
+        for line in task_links(uri, f"http://{host}:{chosen}"):
+            print(line, file=sys.stderr, flush=True)
+        print("Ctrl-C ends it; should a page speak of GenAI, choose Model training at its top left", file=sys.stderr, flush=True)
         server.wait()
+
+
+def task_links(uri: str, address: str) -> list[str]:
+    """A line for each task with the page of its runs. Without that path MLflow opens an experiment as one of language models."""
+    client = connect(uri)
+    found = [entry for entry in client.search_experiments() if entry.experiment_id != "0"]
+    return [
+        f"task {entry.name}: {address}/#/experiments/{entry.experiment_id}/runs?workflowType=machine_learning"
+        for entry in sorted(found, key=lambda entry: entry.name)
+    ]
 
 
 def choose_port(host: str, asked: int | None) -> int:
