@@ -52,7 +52,11 @@ def serve_ui(uri: str | None, storage: Path, port: int | None = None, host: str 
         print(f"MLflow UI: http://{host}:{chosen}", flush=True)
         for line in task_links(uri, f"http://{host}:{chosen}"):
             print(line, file=sys.stderr, flush=True)
-        print("Ctrl-C ends it; should a page speak of GenAI, choose Model training at its top left", file=sys.stderr, flush=True)
+        print(
+            "Ctrl-C ends it; should a page speak of GenAI, choose Model training at its top left",
+            file=sys.stderr,
+            flush=True,
+        )
         server.wait()
 
 
