@@ -9,6 +9,7 @@ from typing import Any
 from kdbench.tracking import store
 from kdbench.tracking.client import connect, telling
 from kdbench.tracking.names import matching
+from kdbench.tracking.quick_sqlite import stored_runs
 
 PAGE = 500
 """Runs in one answer: some seconds over HTTP, well under the time limit."""
@@ -67,13 +68,44 @@ def read_runs(
     """
     if not store.exists(uri):
         return []
+    runs = _quickly(uri, task, studies, kinds, method)
+    if runs is None:
+        runs = _through_mlflow(uri, task, studies, kinds, method)
+    return sorted((run for run in runs if run.kind in kinds), key=lambda run: (run.start_time or 0.0, run.run_id))
+
+
+def _quickly(
+    uri: str, task: str | None, studies: Collection[str] | None, kinds: Collection[str], method: str | None
+) -> list[Run] | None:
+    """From an SQLite file, without MLflow; None where that does not do."""
+    path = store.database(uri)
+    if path is None:
+        return None
+
+    def wanted(tags: dict[str, str]) -> bool:
+        kind, study = tags["kdbench.kind"], tags.get("kdbench.study")
+        if studies is not None and kind != "teacher" and study not in studies:
+            return False
+        named = {"kdbench.task": task, "kdbench.method": method}
+        return kind in kinds and all(value is None or tags.get(tag) == value for tag, value in named.items())
+
+    found = stored_runs(path, task, wanted)
+    if found is None:
+        return None
+    return [
+        _made(run.run_id, run.status, run.start_time, run.end_time, run.tags, run.params, run.metrics) for run in found
+    ]
+
+
+def _through_mlflow(
+    uri: str, task: str | None, studies: Collection[str] | None, kinds: Collection[str], method: str | None
+) -> list[Run]:
     client = connect(uri)
     with telling(uri):
         places = _experiments(client, task)
         wanted = [_filter(one, task, method) for one in _selections(studies, kinds)]
         found = [run for text in wanted for run in _pages(client, places, text)] if places else []
-    runs = [_run(entry) for entry in found]
-    return sorted((run for run in runs if run.kind in kinds), key=lambda run: (run.start_time or 0.0, run.run_id))
+    return [_run(entry) for entry in found]
 
 
 def read_history(uri: str, run_id: str, metric: str) -> list[tuple[int, float]]:
@@ -135,20 +167,35 @@ def _pages(client: Any, places: list[str], text: str) -> Iterator[Any]:
 
 
 def _run(entry: Any) -> Run:
-    tags, info = entry.data.tags, entry.info
+    info, data = entry.info, entry.data
+    return _made(
+        info.run_id, info.status, info.start_time, info.end_time, data.tags, dict(data.params), dict(data.metrics)
+    )
+
+
+def _made(
+    run_id: str,
+    status: str,
+    start_time: int | None,
+    end_time: int | None,
+    tags: dict[str, str],
+    params: dict[str, str],
+    metrics: dict[str, float],
+) -> Run:
+    """A run of what MLflow keeps; times come in milliseconds."""
     own = {name: tags.get(f"kdbench.{name}") for name in ("study", "method", "trial", "recipe", "config", "teacher")}
     states = {name: tags.get(f"kdbench.{name}") for name in ("stage", "split", "end", "reason", "published")}
     seed = tags.get("kdbench.seed", "")
     return Run(
-        run_id=info.run_id,
+        run_id=run_id,
         kind=tags.get("kdbench.kind", ""),
         task=tags.get("kdbench.task", ""),
         seed=int(seed) if seed.lstrip("-").isdigit() else None,
-        status=info.status,
-        params=dict(entry.data.params),
-        metrics=dict(entry.data.metrics),
-        start_time=info.start_time / 1000 if info.start_time else None,
-        end_time=info.end_time / 1000 if info.end_time else None,
+        status=status,
+        params=params,
+        metrics=metrics,
+        start_time=start_time / 1000 if start_time else None,
+        end_time=end_time / 1000 if end_time else None,
         **own,
         **states,
     )
