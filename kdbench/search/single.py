@@ -104,7 +104,7 @@ def _train(
         key = _open(tracker, recipe, teacher)
     workdir.mkdir(parents=True, exist_ok=True)
     what = "teacher" if teacher else recipe.method.name
-    with _Bar(f"{what} {recipe.hash}", recipe.metric, tracker, key) as bar:
+    with Bar(f"{what} {recipe.hash}", recipe.metric, tracker, key) as bar:
         job = Job(recipe, data, workdir, weights, options.device, options.threads, options.report)
         try:
             outcome = train(job, bar)
@@ -147,16 +147,16 @@ def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
     return key
 
 
-class _Bar(TrainingCallback):
-    """A progress bar on stderr, and the tracker's epochs."""
+class Bar(TrainingCallback):
+    """A progress bar on stderr, and the tracker's epochs where there is one."""
 
-    def __init__(self, title: str, metric: str, tracker: Any, key: str) -> None:
+    def __init__(self, title: str, metric: str, tracker: Any = None, key: str = "") -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Progress(*columns, console=Console(stderr=True))
         self.title, self.metric, self.tracker, self.key = title, metric, tracker, key
         self.task = self.bar.add_task(title, total=None)
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         self.bar.start()
         return self
 

@@ -15,8 +15,11 @@ WITHOUT_RAY = (
     "test_crowdhuman_training",
     "test_detectors_on_ops",
     "test_export",
+    "test_mlflow_server",
+    "test_mlflow_ui",
     "test_model_registry",
     "test_page",
+    "test_replay",
     "test_training",
 )
 
