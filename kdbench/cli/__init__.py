@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Compare two studies, methods or trials.",
     "bench": "Train a suite: a table of recipes times seeds.",
     "train": "Train one recipe, without Ray.",
+    "show": "Draw a trial's detections beside teacher and baseline.",
     "replay": "Train a trial again and say whether it came out the same.",
     "export": "Write a trained student as a plain mmdet model, verified.",
     "ui": "Open MLflow's UI on the runs.",

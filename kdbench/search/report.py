@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from kdbench.errors import InputError
+from kdbench.leaderboard.row import Row
+from kdbench.specs.paths import storage_folder
+from kdbench.specs.study import BASELINE
 
 REPORT = "report.html"
 """The page in a study's folder, and the artifact of its run."""
@@ -19,13 +24,14 @@ def write_report(
     task: str | None = None,
     storage: str | Path | None = None,
     tracking_uri: str | None = None,
-    pictures: Sequence[tuple[str, bytes]] = (),
+    images: int = 3,
 ) -> Path:
     """Write the page on `studies` (all, when none is named).
 
     Args:
         file: one self-contained HTML file.
-        pictures: a title and the bytes of a PNG each.
+        images: of each task's best distilled trial, drawn beside teacher and baseline where its weights are in the storage
+            folder.
 
     Raises:
         InputError: an unknown study or task, nothing recorded yet, or the file cannot be written.
@@ -39,8 +45,33 @@ def write_report(
 
     board = gather(*studies, task=task, storage=storage, tracking_uri=tracking_uri)
     path = Path(file)
+    pictures = _pictures(board.rows, storage_folder(storage), images)
     write(path, board, importance=importances(board.trials), settings=winners(board), pictures=pictures)
     return path
+
+
+def _pictures(rows: Iterable[Row], storage: Path, images: int) -> list[tuple[str, bytes]]:
+    """A title and a PNG for the best distilled row of each task; none where this machine lacks its weights or its data."""
+    if not images:
+        return []
+    from kdbench.search.showing import show
+
+    best: dict[str, Row] = {}
+    for row in rows:
+        if row.method != BASELINE:
+            best.setdefault(row.task, row)
+    found = []
+    for row in best.values():
+        try:
+            shown = show(storage, f"{row.study}/{row.trial}", images=images, split=row.split)
+        except InputError as error:
+            log.info("no pictures of %s: %s", row.trial, error)
+            continue
+        except Exception as error:  # a page without pictures is better than none
+            log.warning("no pictures of %s: %s", row.trial, " ".join(str(error).split())[:200])
+            continue
+        found.append((shown.title, shown.png))
+    return found
 
 
 def study_report(
