@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdbench.errors import InputError, did_you_mean
-from kdbench.leaderboard.configs import BASELINE
 from kdbench.leaderboard.row import KEYS, Row
 from kdbench.leaderboard.rows import build_rows
 from kdbench.specs.paths import storage_folder
+from kdbench.specs.study import BASELINE
 from kdbench.tracking.client import shown
 from kdbench.tracking.reader import Run, read_runs
 from kdbench.tracking.store import tracking_uri as resolve

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from kdbench.leaderboard.configs import BASELINE, Config, Split, on_split
+from kdbench.leaderboard.configs import Config, Split, on_split
 from kdbench.leaderboard.statistics import Comparison, compare, corrected
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 from kdbench.tracking.reader import Run
 
 DETECTOR = ("student.config", "student.set.")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdbench.errors import InputError, did_you_mean
-from kdbench.leaderboard.configs import BASELINE, Config, Split, on_split
+from kdbench.leaderboard.configs import Config, Split, on_split
 from kdbench.leaderboard.statistics import Comparison, compare, summarize
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 from kdbench.tracking.reader import Run
 
 COSTS = {

@@ -11,7 +11,6 @@ from kdbench.specs import metrics
 from kdbench.tracking.reader import Run
 
 Split = Literal["search", "report"]
-BASELINE = "none"
 
 Key = tuple[str, str, str, str]
 """Task, study, method, configuration."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kdbench.leaderboard.configs import BASELINE, Config
+from kdbench.leaderboard.configs import Config
 from kdbench.leaderboard.row import Row
 from kdbench.leaderboard.statistics import Summary
 from kdbench.specs.published import Published, find_published
+from kdbench.specs.study import BASELINE
 
 NOTHING: dict[str, Any] = {
     "published": None,

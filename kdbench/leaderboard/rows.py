@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from kdbench.leaderboard.baselines import Compared, compared
-from kdbench.leaderboard.configs import BASELINE, Config, configs, figure
+from kdbench.leaderboard.configs import Config, configs, figure
 from kdbench.leaderboard.published import beside
 from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.leaderboard.statistics import summarize
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 from kdbench.tracking.reader import Run
 
 

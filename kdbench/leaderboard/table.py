@@ -6,10 +6,10 @@ import io
 import textwrap
 from itertools import groupby
 
-from kdbench.leaderboard.configs import BASELINE
 from kdbench.leaderboard.published import beside_published, published_notes
 from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 
 WIDTH = 100
 EMPTY = "no completed trials yet"

@@ -11,6 +11,8 @@ from kdbench.leaderboard.row import Row
 from kdbench.search import folders
 from kdbench.search.finding import SINGLE, Trained, find, trainings
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
+from kdbench.specs.suite import SuitePlan
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ def choose(storage: Path, study: str, trial: str | None, tracking_uri: str | Non
         return Chosen(named, row_of(named, rows, trainings(storage, named.study)), "asked for with --trial")
     if study == SINGLE:
         raise InputError(f"{SINGLE} holds the single runs of 'kdbench train'; say which with --trial HASH")
-    _, plan = folders.open_study(storage, study)
-    chosen = winner(study, plan.method, _rows(study, storage, tracking_uri), list(trainings(storage, study)))
+    _, plan = folders.open_any(storage, study)
+    rows = _rows(study, storage, tracking_uri)
+    method = suite_method(study, rows) if isinstance(plan, SuitePlan) else plan.method
+    chosen = winner(study, method, rows, list(trainings(storage, study)))
     with_weights(chosen.trained)
     return chosen
 
@@ -68,6 +72,22 @@ def winner(study: str, method: str, rows: Sequence[Row], trained: Sequence[Train
         why = f"the winner: of the {len(ranked)} seeds of the best finalist the one with the median {row.metric}"
         return Chosen(ranked[(len(ranked) - 1) // 2], row, f"{why} on the report split")
     return Chosen(ranked[-1], row, f"the winner: the search's trial with the best {row.metric} on the search split")
+
+
+def suite_method(study: str, rows: Sequence[Row]) -> str:
+    """The method of a suite's best row.
+
+    Raises:
+        InputError: nothing distilled is completed, or rows of several tasks are and the user has to say.
+    """
+    own = [row for row in rows if row.study == study and row.method != BASELINE]
+    if not own:
+        raise InputError(f"{study}: no distilled row is completed yet; go on with: kdbench resume {study}")
+    best = {row.task: row for row in reversed(own)}
+    if len(best) > 1:
+        known = ", ".join(f"{row.trial} ({row.mean:.3f} on {task})" for task, row in sorted(best.items()))
+        raise InputError(f"{study} has rows of several tasks; say which with --trial; the best are {known}")
+    return next(iter(best.values())).method
 
 
 def row_of(one: Trained, rows: Iterable[Row], trained: Iterable[Trained]) -> Row | None:

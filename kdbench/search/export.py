@@ -73,7 +73,7 @@ def export(
     """
     options = options or Options()
     target, storage = _target(output), storage_folder(options.storage)
-    plan = folders.open_study(storage, study)[1] if study in folders.studies(storage) else None
+    plan = folders.open_any(storage, study)[1] if study in folders.studies(storage) else None
     uri = options.tracking_uri or (plan.tracking_uri if plan else None)
     models = Models(tracking_uri(storage, uri), options.register) if options.register else None
     chosen = choose(storage, study, options.trial, uri)

@@ -85,18 +85,6 @@ def open_any(storage: Path, name: str) -> tuple[Path, StudyPlan | SuitePlan]:
     return folder, StudyPlan.load(folder / PLAN)
 
 
-def open_study(storage: Path, name: str) -> tuple[Path, StudyPlan]:
-    """Folder and plan of a study.
-
-    Raises:
-        InputError: there is none of that name, or it is a suite's run.
-    """
-    folder, plan = open_any(storage, name)
-    if isinstance(plan, SuitePlan):
-        raise InputError(f"{name!r} is a run of the suite {plan.suite}, not a search; name a study")
-    return folder, plan
-
-
 @contextmanager
 def only_driver(folder: Path) -> Iterator[None]:
     """Hold a study for this process; the lock goes with the process, however it ends.

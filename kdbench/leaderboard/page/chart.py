@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdbench.leaderboard.configs import BASELINE
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 
 Figure = dict[str, Any]
 """`data` and `layout`, as plotly.js takes them. Colours of text and grid are the page's, by its light or dark scheme."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdbench.leaderboard.api import runs_of
-from kdbench.leaderboard.configs import BASELINE, figure, metric_of
+from kdbench.leaderboard.configs import figure, metric_of
 from kdbench.leaderboard.row import Row
 from kdbench.leaderboard.rows import build_rows
 from kdbench.specs import metrics
 from kdbench.specs.paths import storage_folder
+from kdbench.specs.study import BASELINE
 from kdbench.tracking.reader import Run, read_histories
 from kdbench.tracking.store import tracking_uri as resolve
 

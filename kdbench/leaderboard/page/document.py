@@ -12,7 +12,6 @@ from typing import Any
 
 from kdbench._version import __version__
 from kdbench.errors import InputError
-from kdbench.leaderboard.configs import BASELINE
 from kdbench.leaderboard.page.chart import Section, plural
 from kdbench.leaderboard.page.curves import learning_curves
 from kdbench.leaderboard.page.data import Board, View
@@ -27,6 +26,7 @@ from kdbench.leaderboard.page.response import response
 from kdbench.leaderboard.page.winner import Settings, headline
 from kdbench.leaderboard.table import LEGEND
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 
 Picture = tuple[str, bytes]
 """A title, and the bytes of a PNG."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kdbench.leaderboard.configs import BASELINE
+from kdbench.specs.study import BASELINE
 
 GREY = "#808080"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA3377", "#B8860B", "#4F9FD9", "#7A5195")

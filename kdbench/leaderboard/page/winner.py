@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdbench.leaderboard.configs import BASELINE
 from kdbench.leaderboard.page.chart import plural
 from kdbench.leaderboard.page.data import View
 from kdbench.leaderboard.row import Row
 from kdbench.specs import metrics
+from kdbench.specs.study import BASELINE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from kdbench.errors import InputError
 from kdbench.leaderboard.row import Row
-from kdbench.search.choosing import choose, row_of, winner, with_weights
+from kdbench.search.choosing import choose, row_of, suite_method, winner, with_weights
 from kdbench.search.finding import Trained
 from kdbench.specs.recipe import Recipe
 from tests.unit.search.plans import plan
@@ -108,3 +108,22 @@ def test_a_trial_by_its_name_needs_no_records(tmp_path: Path) -> None:
 def test_single_runs_have_no_winner(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--trial HASH"):
         choose(tmp_path, "train", None, None)
+
+
+def test_of_a_suite_the_method_of_its_best_row_and_never_the_baseline() -> None:
+    rows = [
+        row("none-seed0", 0.9, method="none"),
+        row("pkd-seed0", 0.5, method="pkd"),
+        row("fgd-seed0", 0.4, method="fgd"),
+    ]
+    assert suite_method("s", rows) == "pkd"
+    with pytest.raises(InputError, match="no distilled row is completed"):
+        suite_method("s", rows[:1])
+
+
+def test_a_suite_of_several_tasks_asks_which_and_names_the_best_of_each() -> None:
+    rows = [row("pkd-seed0", 0.5, method="pkd"), row("mgd-seed0", 0.4), row("ld-seed0", 0.2, method="ld", task="u")]
+    with pytest.raises(
+        InputError, match=r"say which with --trial; the best are pkd-seed0 \(0.500 on t\), ld-seed0 \(0.2"
+    ):
+        suite_method("s", rows)
