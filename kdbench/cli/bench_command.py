@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from kdbench.cli.options import address_option, data_root_option, set_option, storage_option, tracking_option
+from kdbench.cli.options import (
+    address_option,
+    cpus_option,
+    data_root_option,
+    gpus_option,
+    set_option,
+    storage_option,
+    tracking_option,
+)
 
 
 @click.command("bench", epilog="Example: kdbench bench methods_shapes --grade smoke")
@@ -25,10 +33,8 @@ from kdbench.cli.options import address_option, data_root_option, set_option, st
 @click.option("--name", metavar="STUDY", help="Name of the run [default: SUITE-GRADE, numbered].")
 @set_option
 @click.option("--concurrent", type=int, metavar="N", help="Trainings at once [default: as many as fit].")
-@click.option("--cpus", type=float, default=1, show_default=True, help="CPU cores of a training process.")
-@click.option(
-    "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
-)
+@cpus_option
+@gpus_option
 @address_option
 @storage_option
 @tracking_option

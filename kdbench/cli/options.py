@@ -16,6 +16,10 @@ tracking_option = click.option(
     "--tracking-uri", metavar="URI", help="MLflow tracking server or database [default: SQLite in the storage folder]."
 )
 address_option = click.option("--address", metavar="ADDRESS", help="A running Ray cluster, e.g. 10.0.0.1:6379 or auto.")
+cpus_option = click.option("--cpus", type=float, default=1, show_default=True, help="CPU cores of a training process.")
+gpus_option = click.option(
+    "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
+)
 data_root_option = click.option("--data-root", metavar="DIR", help="Folder of the task's data, where it needs one.")
 
 

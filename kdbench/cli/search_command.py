@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from kdbench.cli.options import address_option, data_root_option, set_option, storage_option, tracking_option
+from kdbench.cli.options import (
+    address_option,
+    cpus_option,
+    data_root_option,
+    gpus_option,
+    set_option,
+    storage_option,
+    tracking_option,
+)
 
 
 @click.command(
@@ -34,10 +42,8 @@ from kdbench.cli.options import address_option, data_root_option, set_option, st
 @click.option("--algorithm", type=click.Choice(["optuna", "random", "grid"]), default="optuna", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="none", show_default=True)
 @click.option("--concurrent", type=int, metavar="N", help="Trials at once [default: as many as fit].")
-@click.option("--cpus", type=float, default=1, show_default=True, help="CPU cores of a training process.")
-@click.option(
-    "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
-)
+@cpus_option
+@gpus_option
 @address_option
 @storage_option
 @tracking_option

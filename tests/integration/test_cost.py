@@ -15,21 +15,9 @@ from kdbench.specs.task import load_task
 from kdbench.training import spending
 from kdbench.training.callbacks import Evaluation, TrainingCallback
 from kdbench.training.train import Job, train
+from tests.integration.stopping import Stop, StopAfter
 
 COSTS = {"cost/device_hours", "cost/peak_memory_gb", "cost/params_m", "cost/gflops", "sec_per_iter"}
-
-
-class Stop(Exception):
-    """The kill of a test."""
-
-
-class StopAfter(TrainingCallback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_evaluation(self, evaluation: Evaluation) -> None:
-        if evaluation.epoch == self.epoch:
-            raise Stop
 
 
 @pytest.fixture(scope="module")

@@ -15,19 +15,7 @@ from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe
 from kdbench.specs.task import TaskSpec, load_task
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.train import Job, train
-
-
-class Stop(Exception):
-    """The kill of a test."""
-
-
-class StopAfter(TrainingCallback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_evaluation(self, evaluation: Evaluation) -> None:
-        if evaluation.epoch == self.epoch:
-            raise Stop
+from tests.integration.stopping import Stop, StopAfter
 
 
 @pytest.fixture(scope="module")
