@@ -16,6 +16,7 @@ from kdbench.training import checkpoints, evaluation, seeds
 from kdbench.training.assembly import assemble
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.config import mmdet_config
+from kdbench.training.config_text import config_text
 from kdbench.training.distiller import DistributedDistiller
 from kdbench.training.flops import gflops
 from kdbench.training.optimizers import Optimizers, StepHook
@@ -37,7 +38,8 @@ class Trainer:
         self.history: list[Evaluation] = []
         if rank.rank == 0:
             self.cfg.device = self.device.type  # mmdet's name for it; figures of another kind of device differ a little
-            self.cfg.dump(str(job.workdir / "mmdet_config.py"))
+            text = config_text(self.cfg._cfg_dict.to_dict())  # mmcv's dump fails on a folder's name with an apostrophe
+            (job.workdir / "mmdet_config.py").write_text(text, encoding="utf-8")
         self._build_models()
         self._build_data()
         self._build_runner()

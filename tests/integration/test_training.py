@@ -117,6 +117,17 @@ def test_the_checkpoint_holds_no_teacher_and_the_export_loads_in_mmdet(
         assert len(build_dataset(split)) > 0
 
 
+def test_an_apostrophe_in_the_folder_of_the_data(tmp_path: Path, task: TaskSpec, teacher: Any) -> None:
+    data = prepare(task.dataset, tmp_path / "Anna's data", None)
+    run(recipe(task, teacher, "none"), data, tmp_path, teacher)
+    from mmcv import Config
+    from mmdet.datasets import build_dataset
+
+    train_part = Config.fromfile(str(tmp_path / "mmdet_config.py")).data.train
+    assert "Anna's data" in train_part.ann_file
+    assert len(build_dataset(train_part)) == 24
+
+
 def test_a_loss_that_is_no_number_is_infeasible_and_says_why(
     tmp_path: Path, task: TaskSpec, data: Prepared, teacher: Any
 ) -> None:
