@@ -17,6 +17,7 @@ from kdbench.search.report import study_report
 from kdbench.search.summary import study_summary
 from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
+from kdbench.specs.recipe import Recipe, given_teacher_recipe, teacher_recipe
 from kdbench.specs.study import StudyPlan
 from kdbench.specs.suite import SuitePlan
 from kdbench.training import teachers
@@ -94,10 +95,15 @@ def _run(
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage)
     ready = plan.teacher is None or teachers.weights_file(storage, plan.teacher).is_file()
-    board = Board(plan, folder, teacher_ready=ready, listeners=crew.listeners)
+    evaluate = None
+    if plan.teacher is not None and not plan.teacher_train:
+        evaluate = given_teacher_recipe(plan.task, plan.teacher)
+        evaluate = None if teachers.figures(storage, evaluate) else evaluate
+    board = Board(plan, folder, teacher_ready=ready, evaluate=evaluate, listeners=crew.listeners)
     tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
     if plan.teacher is not None and ready and TEACHER not in board.trials:
-        record_stored_teacher(tracker, plan.task.name, plan.teacher.id, storage)
+        own = teacher_recipe(plan.task) if plan.teacher_train else given_teacher_recipe(plan.task, plan.teacher)
+        record_stored_teacher(tracker, own, storage)
     crew.join(board, retry)
     weights = teachers.weights_file(storage, plan.teacher) if plan.teacher else None
 
@@ -131,13 +137,15 @@ def open_tracker(uri: str | None, storage: Path) -> Any:
     return Tracker(tracking_uri(storage, uri), storage)
 
 
-def record_stored_teacher(tracker: Any, task: str, identity: str, storage: Path) -> None:
-    """A teacher that another study trained is in this study's MLflow too, with what it cost then."""
-    card = teachers.card(storage, identity)
-    if "recipe" in card:
-        recipe = card["recipe"]
-        key = tracker.open_teacher(task, identity, recipe=recipe, recipe_hash=identity, seed=recipe["seed"])
-        tracker.close(key, "completed", summary=card["summary"], reason=None, artifacts=[])
+def record_stored_teacher(tracker: Any, recipe: Recipe, storage: Path) -> None:
+    """A teacher that another study trained, or evaluated, is in this study's MLflow too, with what it cost then."""
+    summary = teachers.figures(storage, recipe)
+    if summary:
+        identity = recipe.teacher.id if recipe.teacher else recipe.hash
+        key = tracker.open_teacher(
+            recipe.task, identity, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
+        )
+        tracker.close(key, "completed", summary=summary, reason=None, artifacts=[])
 
 
 def _study_tags(plan: StudyPlan) -> dict[str, str]:

@@ -8,7 +8,7 @@ from kdbench.search.halving import Halving
 from kdbench.search.proposals import Past, propose
 from kdbench.search.trials import Listener, Trials, TrialState
 from kdbench.specs import metrics
-from kdbench.specs.recipe import teacher_recipe
+from kdbench.specs.recipe import Recipe, teacher_recipe
 from kdbench.specs.study import BASELINE, StudyPlan
 
 TEACHER = "teacher"
@@ -19,11 +19,20 @@ class Board(Trials):
 
     Args:
         teacher_ready: whether the store has the teacher's weights already.
+        evaluate: the recipe that evaluates a given teacher, whose figures are not known yet.
     """
 
-    def __init__(self, plan: StudyPlan, folder: Path, *, teacher_ready: bool, listeners: list[Listener]) -> None:
+    def __init__(
+        self,
+        plan: StudyPlan,
+        folder: Path,
+        *,
+        teacher_ready: bool,
+        evaluate: Recipe | None = None,
+        listeners: list[Listener],
+    ) -> None:
         super().__init__(plan.study, folder, plan.resources, listeners)
-        self.plan = plan
+        self.plan, self._evaluate = plan, evaluate
         self.teacher_ready = teacher_ready or not plan.teacher_train
         epochs, mode = plan.task.schedule.epochs, metrics.mode(plan.task.metric)
         self._halving = {arm: Halving(epochs, mode=mode) for arm in plan.arms()} if plan.scheduler == "asha" else {}
@@ -60,11 +69,12 @@ class Board(Trials):
     def expected(self) -> tuple[int, int]:
         """Trials and epochs; the teacher has its own number of epochs."""
         plan = self.plan
-        teacher = TEACHER in self.trials or not self.teacher_ready
+        teacher = TEACHER in self.trials or self._first() is not None
+        epochs_of_teacher = plan.task.full_teacher_schedule().epochs if teacher and plan.teacher_train else 0
         finals = len(plan.arms()) * plan.seeds if plan.seeds > 1 else 0
         trials = sum(plan.count(arm) for arm in plan.arms()) + finals
         epochs = trials * plan.task.schedule.epochs
-        return trials + teacher, epochs + teacher * plan.task.full_teacher_schedule().epochs
+        return trials + teacher, epochs + epochs_of_teacher
 
     # -- what next ----------------------------------------------------------------------------------------
 
@@ -75,9 +85,9 @@ class Board(Trials):
         again = self.unfinished()
         if again is not None:
             return again
-        if not self.teacher_ready and TEACHER not in self.trials:
-            recipe = teacher_recipe(self.plan.task)
-            return self._new(TrialState(TEACHER, BASELINE, "teacher", 0, {}, recipe))
+        first = self._first()
+        if first is not None and TEACHER not in self.trials:
+            return self._new(TrialState(TEACHER, BASELINE, "teacher", 0, {}, first))
         for arm in self.plan.arms():
             if arm == BASELINE or self.teacher_ready:
                 fresh = self._next_of(arm)
@@ -91,7 +101,7 @@ class Board(Trials):
     def problem(self) -> str | None:
         """Why the study cannot go on, if it cannot: without its teacher there is nothing to distil."""
         teacher = self.trials.get(TEACHER)
-        if teacher is None or teacher.end in (None, "completed"):
+        if teacher is None or teacher.given or teacher.end in (None, "completed"):
             return None
         return f"the teacher's training ended as {teacher.end}: {teacher.reason}"
 
@@ -102,7 +112,13 @@ class Board(Trials):
             return False
         if self.problem:
             return True
+        if self._evaluate is not None and TEACHER not in self.trials:
+            return False
         return self.teacher_ready and self._searched() and not self._missing_finals()
+
+    def _first(self) -> Recipe | None:
+        """What comes before everything else: the teacher's training, or the evaluation of a given one."""
+        return self._evaluate if self.teacher_ready else teacher_recipe(self.plan.task)
 
     def _next_of(self, arm: str) -> TrialState | None:
         mine = [t for t in self.trials.values() if t.arm == arm and t.stage == "search"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from kdbench.errors import RunError
 from kdbench.search.listeners import Keeper, Recorder
 from kdbench.search.progress import ProgressView
-from kdbench.search.trials import Trials, TrialState
+from kdbench.search.trials import MAX_DEATHS, Trials, TrialState
 
 
 class Interrupted(RunError):
@@ -60,14 +61,25 @@ def drive(
     if board.done:
         return
     from kdbench.search.cluster import concurrency, ray_session
-    from kdbench.search.tuning import run_board
+    from kdbench.search.tuning import MemoryLow, run_board
 
-    with _interruption() as interrupted, ray_session(address, board.resources) as available:
-        concurrent = concurrency(board.resources, processes, available)
-        crew.view.start(board)
-        attempt = board.folder / "ray" / f"attempt-{_next_attempt(board.folder)}"
+    room = _Room(board, crew.view)
+    with _interruption() as interrupted:
         try:
-            run_board(board, payload, concurrent=concurrent, folder=attempt, interrupted=lambda: bool(interrupted))
+            going = True
+            while going and not board.done:
+                with ray_session(address, board.resources) as available:
+                    concurrent = room.limit(concurrency(board.resources, processes, available))
+                    if room.most is None:
+                        crew.view.start(board)
+                    folder = board.folder / "ray" / f"attempt-{_next_attempt(board.folder)}"
+                    try:
+                        run_board(
+                            board, payload, concurrent=concurrent, folder=folder, interrupted=lambda: bool(interrupted)
+                        )
+                        going = False
+                    except MemoryLow:
+                        room.ran_out(concurrent)
         except KeyboardInterrupt:
             for trial in board.trials.values():
                 if trial.running:
@@ -76,6 +88,30 @@ def drive(
             raise Interrupted(f"stopped; nothing is lost. Go on with: kdbench resume {board.name}") from None
         finally:
             crew.view.stop()
+
+
+class _Room:
+    """Memory for trials: where it ran low there are fewer at once, and one that is killed even alone is lost in the end."""
+
+    def __init__(self, board: Trials, view: ProgressView) -> None:
+        self.board, self.view = board, view
+        self.most: int | None = None
+        self.kills: Counter[str] = Counter()
+
+    def limit(self, concurrent: int) -> int:
+        """How many trials at once, of so many for which there are devices."""
+        return concurrent if self.most is None else min(concurrent, self.most)
+
+    def ran_out(self, concurrent: int) -> None:
+        """Ray killed a worker while this many were running."""
+        self.most = max(1, concurrent - 1)
+        further = f"going on with {self.most} at a time" if concurrent > 1 else "it starts again at its last epoch"
+        self.view.tell(f"memory ran low and Ray killed a trial's worker; {further}")
+        for trial in self.board.abandon():
+            self.kills[trial.id] += concurrent == 1
+            if self.kills[trial.id] > MAX_DEATHS:
+                why = f"its process was killed {self.kills[trial.id]} times because the machine's memory ran low"
+                self.board.end(trial, "lost", why, {})
 
 
 def _next_attempt(folder: Path) -> int:

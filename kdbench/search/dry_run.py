@@ -38,6 +38,8 @@ def describe(planned: Planned, storage: Path) -> str:
         parts.append(f"{finals} finalists")
     if train_teacher:
         parts.insert(0, "1 teacher")
+    if plan.teacher is not None and not plan.teacher_train:
+        parts.append("and the given teacher is evaluated, once")
     lines = [
         f"# the first recipe, {trial.recipe.hash}",
         yaml.safe_dump(trial.recipe.plain(), sort_keys=False).rstrip(),

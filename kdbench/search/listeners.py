@@ -49,7 +49,7 @@ class Recorder(Listener):
         recipe = trial.recipe
         known: dict[str, Any] = {"recipe": recipe.plain(), "recipe_hash": recipe.hash, "seed": recipe.seed}
         if trial.stage == "teacher":
-            key: str = self.tracker.open_teacher(recipe.task, recipe.hash, **known)
+            key: str = self.tracker.open_teacher(recipe.task, trial.given or recipe.hash, **known)
             return key
         key = self.tracker.open_trial(
             recipe.task,
@@ -70,7 +70,7 @@ class Recorder(Listener):
 
 
 class Keeper(Listener):
-    """Puts a trained teacher into the store, and removes what an ended trial no longer needs."""
+    """Puts a trained teacher, or the figures of a given one, into the store, and removes what an ended trial no longer needs."""
 
     board: Trials
 
@@ -79,7 +79,9 @@ class Keeper(Listener):
 
     def on_end(self, trial: TrialState) -> None:
         workdir = self.board.folder / "trials" / trial.id
-        if trial.stage == "teacher" and trial.end == "completed":
+        if trial.given and trial.end == "completed":
+            teachers.note_figures(self.storage, trial.given, trial.recipe, trial.summary)
+        elif trial.stage == "teacher" and trial.end == "completed":
             content = {"source": "trained", "recipe": trial.recipe.plain(), "summary": trial.summary}
             teachers.publish(self.storage, trial.recipe.hash, workdir / "student.pth", content)
             self.board.teacher_stored(trial.recipe.hash)

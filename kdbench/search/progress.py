@@ -44,7 +44,9 @@ class ProgressView(Listener):
         self._say(f"{trial.id}: epoch {epoch}/{last}, {trial.recipe.metric} {trial.reports[epoch][0]:.3f}", quiet=True)
 
     def on_end(self, trial: TrialState) -> None:
-        best = f" {trial.recipe.metric} {trial.best:.3f}" if trial.best is not None else ""
+        metric = trial.recipe.metric
+        value = trial.best if trial.best is not None else trial.summary.get(f"best/{metric}")  # none was reported
+        best = f" {metric} {value:.3f}" if value is not None else ""
         why = f": {trial.reason}" if trial.reason else ""
         self._say(f"{trial.id} {trial.end}{best}{why}")
 
@@ -65,6 +67,10 @@ class ProgressView(Listener):
             parts.append(f"about {left} left")
         return " | ".join(parts)
 
+    def tell(self, text: str) -> None:
+        """A line of its own."""
+        self._say(text)
+
     def _say(self, text: str, quiet: bool = False) -> None:
         stamp = time.strftime("%H:%M:%S")
         if self.live is not None:
@@ -79,7 +85,7 @@ class ProgressView(Listener):
         """Epochs done (an ended trial counts as whole), and in all."""
         assert self.board is not None
         trials = self.board.trials.values()
-        done = sum(t.recipe.schedule.epochs if t.end else len(t.reports) for t in trials)
+        done = sum(t.epochs if t.end else len(t.reports) for t in trials)
         return done, self.board.expected()[1]
 
     def _left(self) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kdbench.search.finding import Trained
 from kdbench.search.reuse import Trainings, reported, take_files
 from kdbench.search.trials import Listener, Trials, TrialState
+from kdbench.specs.recipe import Recipe
 from kdbench.specs.suite import PlannedRow, SuitePlan
 
 
@@ -17,15 +18,23 @@ class SuiteBoard(Trials):
     Args:
         stored: identities of the teachers that the store has.
         finished: finds what need not be trained again.
+        evaluate: the recipes that evaluate given teachers, whose figures are not known yet.
     """
 
     def __init__(
-        self, plan: SuitePlan, folder: Path, *, stored: Collection[str], finished: Trainings, listeners: list[Listener]
+        self,
+        plan: SuitePlan,
+        folder: Path,
+        *,
+        stored: Collection[str],
+        finished: Trainings,
+        evaluate: Sequence[Recipe] = (),
+        listeners: list[Listener],
     ) -> None:
         super().__init__(plan.study, folder, plan.resources, listeners)
         self.plan, self._finished = plan, finished
         self._rows = {row.id: row for row in plan.rows}
-        self._stored = set(stored)
+        self._stored, self._evaluate = set(stored), evaluate
         self._todo = [(row, seed) for seed in range(plan.seeds) for row in plan.rows]
         self.replay()
 
@@ -34,9 +43,9 @@ class SuiteBoard(Trials):
         again = self.unfinished()
         if again is not None:
             return again
-        for recipe in self.plan.teachers:
+        for recipe in self._teachers():
             name = f"teacher-{recipe.hash}"
-            if recipe.hash not in self._stored and name not in self.trials:
+            if name not in self.trials:
                 return self._begin(TrialState(name, "teacher", "teacher", 0, {}, recipe))
         for row, seed in self._todo:
             if _name(row, seed) not in self.trials and self._can_start(row):
@@ -51,7 +60,7 @@ class SuiteBoard(Trials):
         """Every row and seed has ended, or waits for a teacher that will never be there."""
         if any(trial.end is None for trial in self.trials.values()):
             return False
-        if any(r.hash not in self._stored and f"teacher-{r.hash}" not in self.trials for r in self.plan.teachers):
+        if any(f"teacher-{recipe.hash}" not in self.trials for recipe in self._teachers()):
             return False
         return all(_name(row, seed) in self.trials or not self._can_start(row) for row, seed in self._todo)
 
@@ -90,12 +99,10 @@ class SuiteBoard(Trials):
     def expected(self) -> tuple[int, int]:
         """Trials and epochs, the teachers' with them."""
         rows = [row.recipe.schedule.epochs for row in self.plan.rows]
-        teachers = [
-            recipe.schedule.epochs
-            for recipe in self.plan.teachers
-            if recipe.hash not in self._stored or f"teacher-{recipe.hash}" in self.trials
-        ]
-        return len(rows) * self.plan.seeds + len(teachers), sum(rows) * self.plan.seeds + sum(teachers)
+        teachers = {name: trial.epochs for name, trial in self.trials.items() if trial.stage == "teacher"}
+        for recipe in self._teachers():
+            teachers.setdefault(f"teacher-{recipe.hash}", 0 if recipe.teacher else recipe.schedule.epochs)
+        return len(rows) * self.plan.seeds + len(teachers), sum(rows) * self.plan.seeds + sum(teachers.values())
 
     def end(self, trial: TrialState, end: str, reason: str | None, summary: dict[str, float]) -> None:
         """As any trial's; a later row with the same recipe takes it over."""
@@ -104,6 +111,10 @@ class SuiteBoard(Trials):
         ended = (trial.end, trial.reason, trial.summary)
         root = self._finished.data_root
         self._finished.add([Trained(self.name, trial.id, trial.stage, trial.recipe, folder, root, reports, *ended)])
+
+    def _teachers(self) -> list[Recipe]:
+        """What comes before the rows: teachers that the store lacks, and the evaluation of given ones."""
+        return [recipe for recipe in self.plan.teachers if recipe.hash not in self._stored] + list(self._evaluate)
 
     def _can_start(self, row: PlannedRow) -> bool:
         return row.recipe.teacher is None or row.recipe.teacher.id in self._stored

@@ -13,7 +13,7 @@ from kdbench.search.numbers import check_numbers
 from kdbench.search.resolving import look_at_models, resolve_method
 from kdbench.specs.base import Spec, content_hash
 from kdbench.specs.dataset import PERSON, DatasetSpec
-from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
+from kdbench.specs.recipe import Recipe, TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.study import Resources
 from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec, load_suite
 from kdbench.specs.task import TaskSpec, load_task
@@ -85,6 +85,7 @@ def make_suite_plan(
         seeds=request.seeds or grade.seeds,
         seed=request.seed,
         teachers=tuple(planner.teachers.values()),
+        given=tuple(planner.given.values()),
         resources=Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=gpus),
         data_root=str(root) if root else None,
         tracking_uri=request.tracking_uri,
@@ -96,7 +97,7 @@ def prepare_all(plan: SuitePlan, storage: Path) -> PlannedSuite:
     """The data of a plan that was made before."""
     root = Path(plan.data_root) if plan.data_root else None
     data = {}
-    for recipe in (*(row.recipe for row in plan.rows), *plan.teachers):
+    for recipe in (*(row.recipe for row in plan.rows), *plan.teachers, *plan.given):
         key = content_hash(recipe.dataset.plain())
         if key not in data:
             data[key] = prepare(recipe.dataset, storage, root)
@@ -111,7 +112,8 @@ class _Planner:
         self.data: dict[str, Prepared] = {}
         self.teachers: dict[str, Recipe] = {}
         self.infos: dict[str, tuple[DetectorInfo, DetectorInfo]] = {}
-        self.given = _given_teachers(request.teacher)
+        self.given: dict[tuple[str, str], Recipe] = {}
+        self.sources = _given_teachers(request.teacher)
         self.used: set[str] = set()
 
     def row(self, row: RowSpec, spec: SuiteSpec, grade: GradeSpec) -> PlannedRow:
@@ -132,15 +134,17 @@ class _Planner:
 
     def check_teachers(self) -> None:
         """Refuse a --teacher for a task that no row has."""
-        unknown = sorted(set(self.given) - self.used - {""})
+        unknown = sorted(set(self.sources) - self.used - {""})
         if unknown:
             raise InputError(f"--teacher {unknown[0]}=...: {did_you_mean(unknown[0], self.used)}")
 
     def _teacher(self, task: TaskSpec, classes: tuple[str, ...], *, train: bool) -> TeacherRef:
         self.used.add(task.name)
-        source = self.given.get(task.name, self.given.get("", "train"))
+        source = self.sources.get(task.name, self.sources.get("", "train"))
         if source != "train":
-            return teachers.given_teacher(self.storage, task, source, classes)
+            given = teachers.given_teacher(self.storage, task, source, classes)
+            self.given.setdefault((task.name, given.id), given_teacher_recipe(task, given))
+            return given
         reference = teachers.trained_teacher(task)
         if train:
             self.teachers[reference.id] = teacher_recipe(task)

@@ -102,12 +102,13 @@ def _run(
     stored |= {row.recipe.teacher.id for row in plan.rows if row.recipe.teacher} - {r.hash for r in plan.teachers}
     root = Path(plan.data_root) if plan.data_root else None
     finished = Trainings(storage, root)
-    board = SuiteBoard(plan, folder, stored=stored, finished=finished, listeners=crew.listeners)
+    evaluate = [recipe for recipe in plan.given if not teachers.figures(storage, recipe)]
+    board = SuiteBoard(plan, folder, stored=stored, finished=finished, evaluate=evaluate, listeners=crew.listeners)
     for task in plan.tasks:
         tracker.open_study(task, plan.study, tags=_tags(plan), params=_params(plan))
-    for recipe in plan.teachers:
-        if recipe.hash in stored and f"teacher-{recipe.hash}" not in board.trials:
-            record_stored_teacher(tracker, recipe.task, recipe.hash, storage)
+    for recipe in (*plan.teachers, *plan.given):
+        if f"teacher-{recipe.hash}" not in board.trials:
+            record_stored_teacher(tracker, recipe, storage)
     crew.join(board, retry)
 
     def payload(trial: TrialState) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def _add_counts(made: StudySummary, trials: Iterable[TrialState]) -> None:
             kind = "teacher" if trial.stage == "teacher" else "search"
             hours[kind] += trial.summary.get("cost/device_hours", 0.0)
     made.figures |= {"cost/device_hours": sum(hours.values()), "cost/search_device_hours": hours["search"]}
-    if any(trial.stage == "teacher" for trial in trials):
+    if any(trial.stage == "teacher" and not trial.given for trial in trials):
         made.figures["cost/teacher_device_hours"] = hours["teacher"]
 
 

@@ -75,9 +75,9 @@ def _train(payload: dict[str, Any]) -> Outcome:
 
     job = read_job(payload)
     if payload.get("trained"):
-        from kdbench.training.measuring import measure_report
+        from kdbench.training.measuring import measure
 
-        return measure_report(job, Path(payload["trained"]["weights"]), payload["trained"]["summary"])
+        return measure(job, Path(payload["trained"]["weights"]), payload["trained"]["summary"])
     if job.recipe.schedule.gpus == 1:
         return train_rank(job, TuneCallback(), Rank())
     from kdbench.search.ranks import train_ranks

@@ -17,6 +17,8 @@ from kdbench.specs.study import Resources
 Stage = Literal["teacher", "search", "final", "suite"]
 REPORTED = ("teacher", "final", "suite")
 """Stages whose trainings are measured on the report split too."""
+MAX_DEATHS = 3
+"""How often a trial whose process or node died is started again before it counts as lost."""
 
 
 @dataclass
@@ -37,6 +39,16 @@ class TrialState:
     running: bool = False
     started: float = 0.0
     reused: str | None = None
+
+    @property
+    def given(self) -> str | None:
+        """Identity of the given teacher that this trial evaluates; None for a trial that trains."""
+        return self.recipe.teacher.id if self.stage == "teacher" and self.recipe.teacher else None
+
+    @property
+    def epochs(self) -> int:
+        """How many it trains."""
+        return 0 if self.given else self.recipe.schedule.epochs
 
     @property
     def best(self) -> float | None:
@@ -156,6 +168,13 @@ class Trials(ABC):
         for trial in again:
             self._write({"event": "retry", "trial": trial.id})
         return len(again)
+
+    def abandon(self) -> list[TrialState]:
+        """The workers are gone: what was running waits to be started again."""
+        gone = [trial for trial in self.trials.values() if trial.running]
+        for trial in gone:
+            trial.running = False
+        return gone
 
     def settle(self) -> None:
         """After reading the ledger: a trial that was told to stop and did not live to say so has been pruned."""

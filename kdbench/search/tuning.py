@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from kdbench.search.trial import run_trial
-from kdbench.search.trials import Trials, TrialState
+from kdbench.search.trials import MAX_DEATHS, Trials, TrialState
 
-MAX_DEATHS = 3
-"""How often a trial whose process or node died is started again before it counts as lost."""
+
+class MemoryLow(Exception):
+    """Ray killed a worker, because the memory of its machine ran low; Tune does not live through that."""
 
 
 class BoardSearcher(Searcher):
@@ -25,6 +28,7 @@ class BoardSearcher(Searcher):
         super().__init__(metric="value", mode="max")  # the board decides, so Tune need not know which way is better
         self.board, self.payload = board, payload
         self.names: dict[str, str] = {}
+        self.errors: dict[str, Path] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -45,7 +49,7 @@ class BoardSearcher(Searcher):
         if trial.stop:
             self.board.end(trial, "pruned", None, _last_costs(trial))
         elif error:
-            self.board.end(trial, "lost", f"its process or node died {MAX_DEATHS + 1} times", _last_costs(trial))
+            self.board.end(trial, "lost", _cause_of_death(self.errors.get(trial_id)), _last_costs(trial))
         else:
             self.board.end(trial, "failed", "it ended without a word", _last_costs(trial))
 
@@ -59,12 +63,17 @@ class BoardSearcher(Searcher):
 class BoardScheduler(FIFOScheduler):
     """Tune hands over every result; the board writes it down and decides."""
 
-    def __init__(self, board: Trials, names: dict[str, str]) -> None:
+    def __init__(self, searcher: BoardSearcher) -> None:
         super().__init__()
-        self.board, self.names = board, names
+        self.board, self.names, self.errors = searcher.board, searcher.names, searcher.errors
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Comes before the searcher's `on_trial_complete`, which is not told where the error stands."""
+        if trial.error_file:
+            self.errors[trial.trial_id] = Path(trial.error_file)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         state = self.board.trials[self.names[trial.trial_id]]
@@ -105,6 +114,9 @@ def run_board(
     Args:
         payload: trial state -> the plain data that its worker needs.
         interrupted: whether to stop now.
+
+    Raises:
+        MemoryLow: a worker was killed; the others end with this session of Ray.
     """
     resources = board.resources
     bundle = {"CPU": resources.cpus, **({"GPU": resources.gpus} if resources.gpus else {})}
@@ -112,12 +124,13 @@ def run_board(
     def placed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         return tune.PlacementGroupFactory([dict(bundle) for _ in range(config["processes"])])
 
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # its stack traces are in the folder
     searcher = BoardSearcher(board, payload)
     tuner = tune.Tuner(
         tune.with_resources(run_trial, placed),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=BoardScheduler(board, searcher.names),
+            scheduler=BoardScheduler(searcher),
             num_samples=-1,
             max_concurrent_trials=concurrent,
             reuse_actors=True,
@@ -132,7 +145,19 @@ def run_board(
             callbacks=[Watch(interrupted)],
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except RuntimeError as error:
+        if isinstance(error.__cause__, OutOfMemoryError):
+            raise MemoryLow from error
+        raise
+
+
+def _cause_of_death(errors: Path | None) -> str:
+    """Of a trial that died too often, from the file in which Tune keeps its errors."""
+    memory = errors is not None and errors.is_file() and "low on memory" in errors.read_text(errors="replace")
+    why = " because the machine's memory ran low" if memory else ""
+    return f"its process or node died {MAX_DEATHS + 1} times{why}"
 
 
 def _last_costs(trial: TrialState) -> dict[str, float]:

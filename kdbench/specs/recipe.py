@@ -84,3 +84,11 @@ def teacher_recipe(task: TaskSpec, seed: int = 0) -> Recipe:
         metric=task.metric,
         seed=seed,
     )
+
+
+def given_teacher_recipe(task: TaskSpec, teacher: TeacherRef) -> Recipe:
+    """What the weights of a given teacher are evaluated with; nothing is trained.
+
+    The reference to its weights keeps its hash apart from that of the teacher that kdbench would train.
+    """
+    return teacher_recipe(task).model_copy(update={"teacher": teacher})

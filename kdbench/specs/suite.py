@@ -129,6 +129,7 @@ class SuitePlan(Spec):
     Attributes:
         study: name of the folder, and of the MLflow parent runs.
         teachers: recipes of the teachers that are trained here unless the store has them.
+        given: recipes that evaluate the teachers that were given as weights.
     """
 
     version: int = 1
@@ -140,6 +141,7 @@ class SuitePlan(Spec):
     seeds: int = Field(ge=1)
     seed: int = Field(0, ge=0)
     teachers: tuple[Recipe, ...] = ()
+    given: tuple[Recipe, ...] = ()
     resources: Resources = Resources()
     data_root: str | None = None
     tracking_uri: str | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.errors import InputError
-from kdbench.specs.recipe import TeacherRef, teacher_recipe
+from kdbench.specs.recipe import Recipe, TeacherRef, teacher_recipe
 from kdbench.specs.task import TaskSpec
 
 WEIGHTS, CARD = "weights.pth", "card.json"
@@ -33,6 +33,29 @@ def card(storage: Path, identity: str) -> dict[str, Any]:
     path = storage / "teachers" / identity / CARD
     content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return content
+
+
+def figures(storage: Path, recipe: Recipe) -> dict[str, float]:
+    """What a stored teacher scored, and what it cost; empty where that is not known.
+
+    Args:
+        recipe: that trained it, or for a given teacher the one that evaluates it: it scores differently on other data.
+    """
+    if recipe.teacher is None:
+        found: dict[str, float] = card(storage, recipe.hash).get("summary", {})
+    else:
+        found = card(storage, recipe.teacher.id).get("evaluated", {}).get(recipe.hash, {})
+    return found
+
+
+def note_figures(storage: Path, identity: str, recipe: Recipe, summary: dict[str, float]) -> None:
+    """Keep what a given teacher scored on a task; the card appears whole or stays as it is."""
+    content = card(storage, identity)
+    content["evaluated"] = {**content.get("evaluated", {}), recipe.hash: summary}
+    folder = storage / "teachers" / identity
+    temporary = folder / f".{CARD}-{os.getpid()}"
+    temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    temporary.replace(folder / CARD)
 
 
 def publish(storage: Path, identity: str, weights: Path, content: dict[str, Any]) -> None:

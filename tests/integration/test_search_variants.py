@@ -27,15 +27,43 @@ def test_two_stage_with_a_given_teacher(tmp_path: Path, tiny_two_stage: Path, kd
     weights = next((storage / "teachers").glob("*/weights.pth"))
     second = kdbench("search", "defeat", "--trials", 1, "--name", "second", "--algorithm", "random", *common)
     third = kdbench("search", "defeat", "--name", "third", "--dry-run", "--teacher", weights, *common)
+    fourth = kdbench("search", "defeat", "--trials", 1, "--name", "fourth", "--teacher", weights, *common)
     assert second.wait() == 0, second.text()
     assert "teacher" not in result(storage, "second")
     assert third.wait() == 0, third.text()
     shown = third.text()
-    assert "# trials: 21 (1 of none, 20 of defeat)" in shown
+    assert "# trials: 21 (1 of none, 20 of defeat, and the given teacher is evaluated, once)" in shown
     assert "# estimate:" in shown
     assert not (storage / "studies" / "third").exists()
     recipe = yaml.safe_load(shown[shown.index("version:") : shown.index("# trials")])
     assert recipe["teacher"]["id"].startswith("file-")
+
+    # A given teacher is evaluated, on both splits, and is in the leaderboard with its gap.
+    assert fourth.wait() == 0, fourth.text()
+    evaluated = next(e["summary"] for e in events(storage, "fourth") if (e["trial"], e["event"]) == ("teacher", "end"))
+    trained = json.loads((weights.parent / "card.json").read_text())["summary"]
+    assert evaluated["report/mAP"] == trained["report/mAP"]
+    assert "cost/device_hours" not in evaluated
+    table = kdbench("leaderboard", "fourth", "--format", "json", "-o", tmp_path / "rows.json", "--storage", storage)
+    assert table.wait() == 0, table.text()
+    rows = {row["method"]: row for row in json.loads((tmp_path / "rows.json").read_text())}
+    assert rows["defeat"]["teacher"].startswith("file-")
+    assert rows["defeat"]["teacher_mean"] == evaluated["best/mAP"]
+    assert rows["defeat"]["teacher_device_hours"] is None
+
+
+@pytest.mark.slow
+def test_without_memory_nothing_is_lost_but_the_trial(tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
+    wishes = ["--task", tiny_task, "--trials", 2, "--epochs", 1, "--storage", tmp_path, "--name", "s"]
+    run = kdbench("search", "none", *wishes, RAY_memory_usage_threshold="0.001")  # Ray kills every worker at once
+    assert run.wait() == 0, run.text()
+    assert {entry["end"] for entry in result(tmp_path, "s").values()} == {"lost"}
+    assert "died 4 times because the machine's memory ran low" in run.text()
+    assert "Traceback" not in run.text()
+    again = kdbench("resume", "s", "--storage", tmp_path)
+    assert again.wait() == 0, again.text()
+    assert {entry["end"] for entry in result(tmp_path, "s").values()} == {"completed"}
+    check_mlflow(tmp_path, "s")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from kdbench.search.board import Board
 from kdbench.search.ledger import FILE, Ledger
 from kdbench.search.proposals import STARTUP_TRIALS, Past, propose
 from kdbench.search.trials import TrialState
+from kdbench.specs.recipe import given_teacher_recipe
 from kdbench.specs.space import Domain, load_space
 from tests.unit.search.plans import DEFAULTS, plan
 
@@ -204,3 +205,22 @@ def test_a_choice_of_1_takes_the_published_1_0(tmp_path: Path) -> None:
     values = [t.proposal["neck_fg_weight"] for t in board.trials.values() if t.arm == "defeat"]
     assert values[0] == 1.0
     assert len(values) == STARTUP_TRIALS + 3
+
+
+def test_a_given_teacher_is_evaluated_first_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    given = plan(teacher_train=False, trials=1)
+    assert given.teacher is not None
+    recipe = given_teacher_recipe(given.task, given.teacher)
+    board = Board(given, tmp_path, teacher_ready=True, evaluate=recipe, listeners=[])
+    first, second = board.next(), board.next()
+    assert first is not None
+    assert second is not None
+    assert (first.id, first.given, first.epochs, second.id) == ("teacher", "t", 0, "none-000")
+    assert board.expected() == (5, 4 * given.task.schedule.epochs)
+    board.end(first, "failed", "out of memory", {})
+    for trial in [second, *iter(board.next, None)]:
+        assert trial is not None
+        board.end(trial, "completed", None, {})
+    assert board.problem is None  # only its figures are missing
+    assert board.done
+    assert Board(given, tmp_path, teacher_ready=True, evaluate=recipe, listeners=[]).done

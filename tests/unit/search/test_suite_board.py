@@ -10,7 +10,7 @@ from kdbench.search.finding import Trained
 from kdbench.search.reuse import Trainings
 from kdbench.search.suite_board import SuiteBoard
 from kdbench.search.trials import Listener, TrialState
-from kdbench.specs.recipe import TeacherRef, task_recipe, teacher_recipe
+from kdbench.specs.recipe import TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.suite import PlannedRow, SuitePlan
 from kdbench.specs.task import load_task
 
@@ -99,6 +99,28 @@ def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, killed_after: int
     assert {k: (t.recipe, t.end, t.summary) for k, t in again.trials.items()} == {
         k: (t.recipe, t.end, t.summary) for k, t in whole.trials.items()
     }
+
+
+def test_a_given_teacher_is_evaluated_once_and_its_rows_do_not_wait(tmp_path: Path) -> None:
+    given = TeacherRef(config="x", id="file-1")
+    recipe = given_teacher_recipe(TASK, given)
+    row = PlannedRow(id="taught", recipe=PLAIN.recipe.model_copy(update={"teacher": given}), teacher=given.id)
+    plan = suite((row,), seeds=1).model_copy(update={"teachers": (), "given": (recipe,)})
+
+    def made() -> SuiteBoard:
+        finished = Trainings(tmp_path / "none", None)
+        return SuiteBoard(plan, tmp_path, stored=["file-1"], finished=finished, evaluate=[recipe], listeners=[])
+
+    first = made()
+    assert first.expected() == (2, TASK.schedule.epochs)
+    names = [first.next(), first.next()]
+    assert [trial and trial.id for trial in names] == [f"teacher-{recipe.hash}", "taught-seed0"]
+    assert not first.done
+    for trial in names:
+        assert trial is not None
+        first.end(trial, "completed", None, FIGURES)
+    assert first.done
+    assert made().done
 
 
 def test_without_its_teacher_a_row_is_left_and_said(tmp_path: Path) -> None:
