@@ -56,6 +56,11 @@ def rows_of(data: dict[str, Any]) -> list[dict[str, Any]]:
     return rows + [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
 
+def known_outside(text: str) -> str:
+    """Without the mention of a document that only this project's founders have."""
+    return text.replace(" (also the project seed document)", "").replace("seed document, ", "")
+
+
 @pytest.mark.skipif(not GIVEN.is_dir(), reason="the collected figures are not here")
 def test_every_file_was_taken() -> None:
     assert sorted(path.stem for path in GIVEN.glob("*.yaml")) == METHODS
@@ -88,7 +93,7 @@ def test_what_stands_beside_the_rows_is_there_word_for_word(method: str) -> None
     aside.get("readme_voc", {}).pop("rows", None)
     aside.get("readme_voc", {}).pop("columns", None)
     aside.get("voc", {}).pop("results", None)
-    assert not set(texts(aside)) - set(texts(ours))
+    assert not {known_outside(text) for text in texts(aside)} - set(texts(ours))
     assert not Counter(numbers(aside)) - Counter(numbers({k: v for k, v in ours.items() if k != "rows"}))
     for mine, row in zip(ours["rows"], theirs, strict=True):
         sources = row.get("source", "readme")
