@@ -66,7 +66,7 @@ def layout(x: str, y: str, height: int = 360, **more: Any) -> dict[str, Any]:
         "height": height,
         "margin": {"l": 56, "r": 16, "t": 12, "b": 48},
         "hovermode": "closest",
-        "legend": {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0},
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
         "xaxis": xaxis,
         "yaxis": yaxis,
     }

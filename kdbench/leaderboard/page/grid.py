@@ -13,12 +13,13 @@ from kdbench.leaderboard.row import KEYS, Row
 COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rank": ("#", ("rank",)),
     "method": ("method", ("method",)),
+    "trial": ("first trial", ("trial",)),
     "mean": ("figure", ("mean", "ci95")),
     "verdict": ("verdict", ("verdict",)),
     "delta": ("delta to baseline", ("delta", "delta_ci95")),
     "split": ("split", ("split",)),
     "n_seeds": ("seeds", ("n_seeds",)),
-    "gap_closed": ("gap to the teacher closed", ("gap_closed",)),
+    "gap_closed": ("gap closed", ("gap_closed",)),
     "published": ("published", ("published",)),
     "published_delta": ("less published", ("published_delta", "published_inside")),
     "published_note": ("caveat of the published figure", ("published_note",)),
@@ -34,10 +35,10 @@ COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gflops": ("GFLOPs of an image", ("gflops",)),
 }
 """Column -> heading and the keys that it shows; the keys that are not named come after these, one column each."""
-LAST = ("std", "p_value", "published_id", "metric", "task", "study", "trial", "recipe", "teacher")
+LAST = ("std", "p_value", "published_id", "metric", "task", "study", "recipe", "teacher")
 ON_PAPER = (
-    *("rank", "method", "mean", "verdict", "delta", "split", "n_seeds", "gap_closed", "published", "p_holm"),
-    *("device_hours", "search_device_hours", "trial"),
+    *("rank", "method", "trial", "mean", "verdict", "delta", "split", "n_seeds", "gap_closed", "published", "p_holm"),
+    *("device_hours", "search_device_hours"),
 )
 """Columns that fit on a sheet; the others are on the screen only."""
 FRACTIONS = ("mean", "ci95", "std", "baseline_mean", "teacher_mean", "published")
@@ -79,21 +80,26 @@ class Grid:
     @property
     def left_out(self) -> list[str]:
         """Headings of the columns that are not printed."""
-        return [heading for name, heading in self.columns if name not in ON_PAPER]
+        return [heading for name, heading in self.columns if "more" in self.classes[name]]
 
 
 def grid(rows: Sequence[Row]) -> Grid:
-    """The table of the rows, as they come.
+    """The table of the rows, as they come. The task stands in front where there are several, for each has its own ranks.
 
     Example:
-        >>> [heading for _, heading in grid(rows).columns][:4]
-        ['#', 'method', 'mAP', 'verdict']
+        >>> [heading for _, heading in grid(rows).columns][:5]
+        ['#', 'method', 'first trial', 'mAP', 'verdict']
     """
     plain = [row.plain() for row in rows]
     metrics = {row.metric for row in rows}
     known = {key for _, keys in COLUMNS.values() for key in keys}
     others = [key for key in KEYS if key not in known and key not in LAST]
-    columns = {**COLUMNS, **{key: (key.replace("_", " "), (key,)) for key in (*others, *LAST) if key in KEYS}}
+    front = {"task": ("task", ("task",))} if len({row.task for row in rows}) > 1 else {}
+    columns = {
+        **front,
+        **COLUMNS,
+        **{key: (key.replace("_", " "), (key,)) for key in (*others, *LAST) if key in KEYS and key not in front},
+    }
     used = {
         name: entry
         for name, entry in columns.items()
@@ -104,7 +110,8 @@ def grid(rows: Sequence[Row]) -> Grid:
     numeric = {name for name, (_, keys) in used.items() if any(_is_number(line[keys[0]]) for line in plain)}
     headings = [(name, heading) for name, (heading, _) in used.items()]
     classes = {
-        name: " ".join(["number"] * (name in numeric) + ["more"] * (name not in ON_PAPER)) for name, _ in headings
+        name: " ".join(["number"] * (name in numeric) + ["more"] * (name not in (*ON_PAPER, *front)))
+        for name, _ in headings
     }
     return Grid(headings, classes, [[_cell(name, keys, line) for name, (_, keys) in used.items()] for line in plain])
 

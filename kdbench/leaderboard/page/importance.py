@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kdbench.leaderboard.page.chart import Chart, Section, layout, plural
 from kdbench.leaderboard.page.data import View
 from kdbench.leaderboard.page.palette import Look
-from kdbench.leaderboard.page.searched import searches
+from kdbench.leaderboard.page.searched import Searched, reasons, searches
 
 NOTE = (
     "The share of the metric's variance among the trials that each parameter explains (Optuna's fANOVA). "
@@ -38,17 +38,18 @@ Importances = Mapping[tuple[str, str, str], Importance]
 def importance_bars(view: View, known: Importances, looks: dict[str, Look]) -> Section:
     """A chart for each search that has shares, and a line for each that has none."""
     section = Section(f"importance-{view.name}", "Importance of the parameters", NOTE)
+    left_out: list[tuple[Searched, str]] = []
     for search in searches(view.trials):
-        named = f"{search.method}, study {search.study}"
         found = known.get((search.study, search.method, search.metric))
         if found is None:
-            section.gaps.append(f"{named}: not computed for this page")
+            left_out.append((search, "not computed for this page"))
         elif found.reason is not None:
-            section.gaps.append(f"{named}: {found.reason}")
+            left_out.append((search, found.reason))
         else:
             title = f"{search.method} ({search.study})" if len(view.studies) > 1 else search.method
             name = f"importance-{view.name}-{search.study}-{search.method}"
             section.charts.append(_chart(name, title, found, looks[search.method]))
+    section.gaps.extend(reasons(left_out))
     return section
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from kdbench.leaderboard.page.chart import Chart, Section, plural, shown
 from kdbench.leaderboard.page.data import View
 from kdbench.leaderboard.page.palette import SEQUENCE
-from kdbench.leaderboard.page.searched import Param, Searched, searches
+from kdbench.leaderboard.page.searched import Param, Searched, reasons, searches
 
 FEWEST_PARAMS, FEWEST_TRIALS = 2, 3
 NOTE = (
@@ -23,14 +23,15 @@ NOTE = (
 def parallel(view: View) -> Section:
     """A chart for each search of two or more parameters."""
     section = Section(f"parallel-{view.name}", "Parallel coordinates", NOTE)
+    left_out: list[tuple[Searched, str]] = []
     for search in searches(view.trials):
-        named = f"{search.method}, study {search.study}"
         if len(search.params) < FEWEST_PARAMS:
-            section.gaps.append(f"{named}: {plural(len(search.params), 'parameter')} varied; two axes are the least")
+            left_out.append((search, f"{plural(len(search.params), 'parameter')} varied; two axes are the least"))
         elif len(search.trials) < FEWEST_TRIALS:
-            section.gaps.append(f"{named}: needs {FEWEST_TRIALS} completed trials, has {len(search.trials)}")
+            left_out.append((search, f"needs {FEWEST_TRIALS} completed trials, has {len(search.trials)}"))
         else:
             section.charts.append(_chart(view, search))
+    section.gaps.extend(reasons(left_out))
     return section
 
 

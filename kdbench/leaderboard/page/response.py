@@ -9,7 +9,7 @@ from typing import Any
 from kdbench.leaderboard.page.chart import Chart, Section, layout, log_ticks, metric_title, plural, shown
 from kdbench.leaderboard.page.data import View
 from kdbench.leaderboard.page.palette import Look
-from kdbench.leaderboard.page.searched import Param, Searched, searches
+from kdbench.leaderboard.page.searched import Param, Searched, reasons, searches
 from kdbench.specs import metrics
 
 FEWEST = 2
@@ -23,16 +23,17 @@ NOTE = (
 def response(view: View, looks: dict[str, Look]) -> Section:
     """The charts of all searches on a task, and a line for each search that has none."""
     section = Section(f"response-{view.name}", "Response to each parameter", NOTE)
+    left_out: list[tuple[Searched, str]] = []
     for search in searches(view.trials):
-        named = f"{search.method}, study {search.study}"
         if not search.params:
-            section.gaps.append(f"{named}: no parameter was varied ({plural(len(search.trials), 'completed trial')})")
+            left_out.append((search, f"no parameter was varied ({plural(len(search.trials), 'completed trial')})"))
         elif len(search.trials) < FEWEST:
-            section.gaps.append(f"{named}: needs {FEWEST} completed trials, has {len(search.trials)}")
+            left_out.append((search, f"needs {FEWEST} completed trials, has {len(search.trials)}"))
         else:
             several = len(view.studies) > 1
             look = looks[search.method]
             section.charts.extend(_chart(view, search, param, look, several) for param in search.params)
+    section.gaps.extend(reasons(left_out))
     return section
 
 

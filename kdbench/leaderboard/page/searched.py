@@ -109,6 +109,14 @@ def _scale(domain: Domain | None, texts: set[str]) -> Scale:
     return "log" if min(known) > 0 and max(known) / min(known) >= WIDE else "linear"
 
 
+def reasons(left_out: Iterable[tuple[Searched, str]]) -> list[str]:
+    """Why searches have no chart: a line for each study and reason, so that a suite of many methods takes few."""
+    methods = defaultdict(list)
+    for search, reason in left_out:
+        methods[search.study, reason].append(search.method)
+    return [f"{', '.join(names)}, study {study}: {reason}" for (study, reason), names in methods.items()]
+
+
 def _number(text: str) -> float | None:
     try:
         value = json.loads(text)

@@ -257,3 +257,12 @@ def test_log_ticks(low: float, high: float, ticks: list[str]) -> None:
 def test_words() -> None:
     assert [plural(1, "study"), plural(2, "study"), plural(2, "trial")] == ["1 study", "2 studies", "2 trials"]
     assert [label("none"), label("cwd")] == ["none (baseline)", "cwd"]
+
+
+def test_searches_without_a_chart_for_the_same_reason_share_a_line(run: MakeRun) -> None:
+    trials = [run(method, f"{method}-0", best=0.2, params=params()) for method in ("pkd", "cwd")]
+    (suite,) = make_board(trials).views()
+    assert parallel(suite).gaps == ["pkd, cwd, study first: 0 parameters varied; two axes are the least"]
+    assert response(suite, looks(suite.methods)).gaps == [
+        "pkd, cwd, study first: no parameter was varied (1 completed trial)"
+    ]

@@ -65,7 +65,7 @@ def test_every_figure_of_every_row_is_in_an_attribute(runs: list[Run]) -> None:
 
 def test_columns_that_are_empty_for_all_rows_are_left_out(runs: list[Run]) -> None:
     names = [name for name, _ in grid(build_rows(runs)).columns]
-    assert names[:4] == ["rank", "method", "mean", "verdict"]
+    assert names[:5] == ["rank", "method", "trial", "mean", "verdict"]
     assert {"published", "sec_per_iter", "params_m"}.isdisjoint(names)
     assert "device_hours" in names
 
@@ -143,3 +143,11 @@ def test_the_file_is_whole_or_not_there(runs: list[Run], tmp_path: Path) -> None
     with pytest.raises(InputError, match="cannot be written") as caught:
         write(tmp_path / "none" / "report.html", make_board(runs), now=NOW)
     assert "\n" not in str(caught.value)
+
+
+def test_with_several_tasks_each_row_says_its_own_first(runs: list[Run]) -> None:
+    rows = build_rows(runs)
+    assert [name for name, _ in grid(rows).columns].index("task") > 5
+    both = grid([*rows, rows[0].model_copy(update={"task": "other"})])
+    assert [name for name, _ in both.columns][:3] == ["task", "rank", "method"]
+    assert "task" not in both.left_out
