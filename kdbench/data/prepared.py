@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -45,6 +46,7 @@ class Prepared:
     Attributes:
         notes: what cleaning did, in one line; empty when the data was clean.
         masks: instance masks are in the annotation files.
+        content: identity of the cleaned annotations, wherever they lie; "" where an older kdbench prepared them.
     """
 
     name: str
@@ -54,6 +56,19 @@ class Prepared:
     splits: dict[str, SplitFiles]
     notes: str = ""
     masks: bool = False
+    content: str = ""
+
+    def check_content(self, known: str, study: str) -> None:
+        """Refuse data that is not what a study began with; an identity that is not known is no reason.
+
+        Raises:
+            InputError: the annotations differ.
+        """
+        if known and self.content and known != self.content:
+            raise InputError(
+                f"study {study}: the annotations of dataset {self.name} have changed since it began, so its trials could not be "
+                "compared; put them back, or begin a new study"
+            )
 
 
 def prepare(spec: DatasetSpec, storage: Path, data_root: Path | None) -> Prepared:
@@ -91,7 +106,14 @@ def read_prepared(folder: Path) -> Prepared:
         for name, split in content["splits"].items()
     }
     return Prepared(
-        content["name"], tuple(content["classes"]), content["hash"], folder, splits, content["notes"], content["masks"]
+        content["name"],
+        tuple(content["classes"]),
+        content["hash"],
+        folder,
+        splits,
+        content["notes"],
+        content["masks"],
+        content.get("content", ""),
     )
 
 
@@ -124,6 +146,7 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
         classes = spec.classes or _found(raw["train"])
         masks = spec.kind == "shapes" or spec.masks
         counts: Counter[str] = Counter()
+        digest = hashlib.sha256()
         manifest: dict[str, Any] = {
             "name": spec.name,
             "hash": identity,
@@ -133,7 +156,9 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
         }
         for name in SPLITS:
             content = to_coco(raw[name], classes, masks, counts)
-            (temporary / f"{name}.json").write_text(json.dumps(content))
+            text = json.dumps(content)
+            digest.update(text.encode())
+            (temporary / f"{name}.json").write_text(text)
             images = raw[name].folder
             own = images.is_relative_to(temporary)
             manifest["splits"][name] = {
@@ -146,7 +171,7 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
                     f"dataset {spec.name}, split {name}: no usable object of the classes {', '.join(classes) or '(none)'}; "
                     "check the classes and the annotation files"
                 )
-        manifest["notes"] = sentence(counts)
+        manifest["notes"], manifest["content"] = sentence(counts), digest.hexdigest()[:12]
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         temporary.chmod(0o755)
         if folder.exists():  # Somebody removed files from it by hand; a rename needs the place empty.

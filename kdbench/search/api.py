@@ -75,7 +75,7 @@ def resume(
     """Go on with a study: ended trials stay, running ones continue from their last evaluation, lost ones are tried again.
 
     Raises:
-        InputError: there is no such study, or it is running.
+        InputError: there is no such study, it is running, or its data has changed.
     """
     home = storage_folder(storage)
     folder, plan = folders.open_any(home, study)
@@ -85,6 +85,7 @@ def resume(
         return resume_suite(study, plan, home, address, ("lost", "failed") if retry_failed else ("lost",))
     with folders.only_driver(folder):
         data = prepare(plan.task.dataset, home, Path(plan.data_root) if plan.data_root else None)
+        data.check_content(plan.data, study)
         retry = ("lost", "failed") if retry_failed else ("lost",)
         return _run(plan, data, folder, home, address, retry=retry)
 

@@ -12,6 +12,7 @@ from kdbench.errors import InputError, did_you_mean
 from kdbench.search import folders
 from kdbench.search.ledger import FILE as LEDGER
 from kdbench.search.ledger import Ledger
+from kdbench.specs.base import content_hash
 from kdbench.specs.recipe import Recipe
 
 OUTCOME = "outcome.json"
@@ -30,6 +31,7 @@ class Trained:
         summary: the last figures: `best/mAP`, `report/mAP` where it was measured, `cost/...`.
         workdir: has student.pth (a completed training's last weights), mmdet_config.py and log.txt.
         data_root: the folder of the data that was given with --data-root.
+        data: identity of the dataset's annotations; "" where it is not known.
     """
 
     study: str
@@ -42,6 +44,7 @@ class Trained:
     end: str | None = None
     reason: str | None = None
     summary: dict[str, float] = field(default_factory=dict)
+    data: str = ""
 
     @property
     def name(self) -> str:
@@ -88,14 +91,22 @@ def find(storage: Path, name: str) -> Trained:
 
 
 def record_single(
-    workdir: Path, recipe: Recipe, data_root: Path | None, content: dict[str, Any], *, teacher: bool = False
+    workdir: Path,
+    recipe: Recipe,
+    data_root: Path | None,
+    content: dict[str, Any],
+    *,
+    data: str = "",
+    teacher: bool = False,
 ) -> None:
     """Write down how a run of `kdbench train` ended; the file appears whole or not at all.
 
     Args:
         content: end, reason, summary and reports (epoch -> metrics).
+        data: identity of the annotations.
     """
-    known = {"recipe": recipe.plain(), "data_root": str(data_root) if data_root else None, "teacher": teacher}
+    root = str(data_root) if data_root else None
+    known = {"recipe": recipe.plain(), "data_root": root, "data": data, "teacher": teacher}
     temporary = workdir / f".{OUTCOME}"
     temporary.write_text(json.dumps({**known, **content}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(workdir / OUTCOME)
@@ -115,6 +126,7 @@ def _single(file: Path) -> Trained:
         content["end"],
         content["reason"],
         content["summary"],
+        content.get("data", ""),
     )
 
 
@@ -126,7 +138,9 @@ def _of_study(storage: Path, study: str) -> Iterator[Trained]:
         name = event["trial"]
         if event["event"] == "trial":
             recipe = Recipe.parse(event["recipe"], f"{folder / LEDGER}, trial {name}")
-            found[name] = Trained(study, name, event["stage"], recipe, folder / "trials" / name, root)
+            known = plan.data if isinstance(plan.data, str) else plan.data.get(content_hash(recipe.dataset.plain()), "")
+            workdir = folder / "trials" / name
+            found[name] = Trained(study, name, event["stage"], recipe, workdir, root, data=known)
         elif event["event"] == "report":
             found[name].reports[event["epoch"]] = event["metrics"]
         elif event["event"] == "end":

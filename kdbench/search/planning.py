@@ -106,6 +106,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         teacher=reference,
         teacher_train=train,
         data_root=str(root) if root else None,
+        data=data.content,
         tracking_uri=request.tracking_uri,
     )
     if method.name == BASELINE and request.trials is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kdbench.search.finding import Trained, trainings
+from kdbench.specs.base import content_hash
 from kdbench.specs.recipe import Recipe
 
 FILES = ("student.pth", "mmdet_config.py", "log.txt")
@@ -18,10 +19,11 @@ class Trainings:
 
     Args:
         data_root: where this suite's data lies: a training on other files is another one, for recipes hold no paths.
+        data: identity of each dataset's annotations, by that of its specification; where both are known they decide.
     """
 
-    def __init__(self, storage: Path, data_root: Path | None) -> None:
-        self.data_root = data_root
+    def __init__(self, storage: Path, data_root: Path | None, data: Mapping[str, str] | None = None) -> None:
+        self.data_root, self.data = data_root, data or {}
         self._known: dict[str, Trained] = {}
         self.add(trainings(storage))
 
@@ -37,8 +39,14 @@ class Trainings:
         one = self._known.get(recipe.hash)
         if one is None or not (reported(one) or one.completed):
             return None
-        same = recipe.dataset.kind == "shapes" or one.data_root == self.data_root
-        return one if same else None
+        return one if self._same_data(one) else None
+
+    def _same_data(self, one: Trained) -> bool:
+        dataset = one.recipe.dataset
+        here = self.data.get(content_hash(dataset.plain()))
+        if here and one.data:
+            return here == one.data
+        return dataset.kind == "shapes" or one.data_root == self.data_root
 
 
 def reported(one: Trained) -> bool:

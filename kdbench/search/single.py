@@ -115,7 +115,7 @@ def _train(
     root = Path(options.data_root).expanduser().absolute() if options.data_root else None
     content = {"end": outcome.end, "reason": outcome.reason, "summary": outcome.summary}
     reports = {str(entry.epoch): entry.metrics for entry in outcome.history}
-    record_single(workdir, recipe, root, {**content, "reports": reports}, teacher=teacher)
+    record_single(workdir, recipe, root, {**content, "reports": reports}, data=data.content, teacher=teacher)
     if tracker:
         artifacts = [path for path in (workdir / "mmdet_config.py", workdir / "log.txt") if path.is_file()]
         tracker.close(key, outcome.end, summary=outcome.summary, reason=outcome.reason, artifacts=artifacts)

@@ -30,7 +30,7 @@ def describe_suite(planned: PlannedSuite, storage: Path) -> str:
     Measures on this machine, with random weights; nothing is left behind. Without its data there is no estimate.
     """
     plan = planned.plan
-    known = Trainings(storage, Path(plan.data_root) if plan.data_root else None)
+    known = Trainings(storage, Path(plan.data_root) if plan.data_root else None, plan.data)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("row", "method", "training", "published", f"recipe (seed {plan.seed})", "to train"):
         grid.add_column(name, no_wrap=name in ("row", "method", "published"), overflow="fold")

@@ -88,19 +88,25 @@ def make_suite_plan(
         given=tuple(planner.given.values()),
         resources=Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=gpus),
         data_root=str(root) if root else None,
+        data={key: data.content for key, data in planner.data.items()},
         tracking_uri=request.tracking_uri,
     )
     return PlannedSuite(plan, planner.data)
 
 
 def prepare_all(plan: SuitePlan, storage: Path) -> PlannedSuite:
-    """The data of a plan that was made before."""
+    """The data of a plan that was made before.
+
+    Raises:
+        InputError: it is gone, or has changed.
+    """
     root = Path(plan.data_root) if plan.data_root else None
     data = {}
     for recipe in (*(row.recipe for row in plan.rows), *plan.teachers, *plan.given):
         key = content_hash(recipe.dataset.plain())
         if key not in data:
             data[key] = prepare(recipe.dataset, storage, root)
+            data[key].check_content(plan.data.get(key, ""), plan.study)
     return PlannedSuite(plan, data)
 
 

@@ -101,7 +101,7 @@ def _run(
     stored = {r.hash for r in plan.teachers if (storage / "teachers" / r.hash / teachers.WEIGHTS).is_file()}
     stored |= {row.recipe.teacher.id for row in plan.rows if row.recipe.teacher} - {r.hash for r in plan.teachers}
     root = Path(plan.data_root) if plan.data_root else None
-    finished = Trainings(storage, root)
+    finished = Trainings(storage, root, plan.data)
     evaluate = [recipe for recipe in plan.given if not teachers.figures(storage, recipe)]
     board = SuiteBoard(plan, folder, stored=stored, finished=finished, evaluate=evaluate, listeners=crew.listeners)
     for task in plan.tasks:

@@ -37,6 +37,7 @@ class StudyPlan(Spec):
         fixed: parameters of the method that are not searched (--set method.x=v, presets).
         seeds: above 1, the best recipe of the method and of the baseline are trained with that many seeds in all.
         teacher_train: the teacher is trained by this study unless the store has it.
+        data: identity of the dataset's annotations; a study whose data has changed is not gone on with.
     """
 
     version: int = 1
@@ -56,6 +57,7 @@ class StudyPlan(Spec):
     teacher: TeacherRef | None = None
     teacher_train: bool = False
     data_root: str | None = None
+    data: str = ""
     tracking_uri: str | None = None
 
     def domains(self, arm: str) -> dict[str, Domain]:

@@ -130,6 +130,7 @@ class SuitePlan(Spec):
         study: name of the folder, and of the MLflow parent runs.
         teachers: recipes of the teachers that are trained here unless the store has them.
         given: recipes that evaluate the teachers that were given as weights.
+        data: identity of each dataset's annotations, by that of its specification.
     """
 
     version: int = 1
@@ -144,6 +145,7 @@ class SuitePlan(Spec):
     given: tuple[Recipe, ...] = ()
     resources: Resources = Resources()
     data_root: str | None = None
+    data: dict[str, str] = {}
     tracking_uri: str | None = None
 
     def recipe(self, row: PlannedRow, seed: int) -> Recipe:

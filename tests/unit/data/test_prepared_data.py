@@ -209,6 +209,20 @@ def test_a_coco_file_of_ones_own(tmp_path: Path) -> None:
     assert prepare(spec, tmp_path, tmp_path / "data").hash != data.hash
 
 
+def test_the_identity_of_the_annotations_goes_with_them_and_not_with_their_place(tmp_path: Path) -> None:
+    one, two = (prepare(coco(tmp_path / name), tmp_path / "home", tmp_path / name) for name in ("one", "two"))
+    assert one.hash != two.hash
+    assert one.content == two.content != ""
+    for known in (two.content, ""):
+        one.check_content(known, "s")
+    file = tmp_path / "two" / "a.json"
+    file.write_text(file.read_text().replace("[2, 2, 9, 9]", "[2, 2, 9, 8]"))
+    spec = coco(tmp_path / "three")
+    changed = prepare(spec, tmp_path / "home", tmp_path / "two")
+    with pytest.raises(InputError, match="study s: the annotations of dataset own have changed since it began"):
+        changed.check_content(one.content, "s")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

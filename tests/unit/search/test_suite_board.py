@@ -10,6 +10,7 @@ from kdbench.search.finding import Trained
 from kdbench.search.reuse import Trainings
 from kdbench.search.suite_board import SuiteBoard
 from kdbench.search.trials import Listener, TrialState
+from kdbench.specs.base import content_hash
 from kdbench.specs.recipe import TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.suite import PlannedRow, SuitePlan
 from kdbench.specs.task import load_task
@@ -177,5 +178,15 @@ def test_trained_on_other_files(tmp_path: Path) -> None:
     one = trained(tmp_path / "a", recipe, data_root=Path("/one"))
     for root, same in ((Path("/one"), True), (Path("/two"), False)):
         known = Trainings(tmp_path / "none", root)
+        known.add([one])
+        assert (known(recipe) is not None) == same
+
+
+def test_the_identity_of_the_annotations_decides_where_it_is_known(tmp_path: Path) -> None:
+    recipe = task_recipe(load_task("bccd"), "none", {}, {}, None, 0)
+    dataset = content_hash(recipe.dataset.plain())
+    one = trained(tmp_path / "a", recipe, data_root=Path("/one"), data="a")
+    for data, root, same in (("a", "/two", True), ("b", "/one", False), ("", "/one", True), ("", "/two", False)):
+        known = Trainings(tmp_path / "none", Path(root), {dataset: data})
         known.add([one])
         assert (known(recipe) is not None) == same
