@@ -29,8 +29,12 @@ class Infeasible(KDBenchError):
     """A trial that cannot give a result with these values: NaN, dead, does not fit in memory."""
 
 
+MOST_NAMES = 20
+"""How many a hint lists."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A closing hint for an unknown `name`: the nearest known one, and otherwise all of them.
+    """A closing hint for an unknown `name`: the nearest known one, and otherwise all of them, or the first of very many.
 
     Example:
         >>> did_you_mean("defaet", ["defeat", "none"])
@@ -40,4 +44,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(known)}" if known else "none are known"
+    if not known:
+        return "none are known"
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    return f"known: {', '.join(known[:MOST_NAMES])}{more}"

@@ -142,7 +142,9 @@ class _Planner:
         """Refuse a --teacher for a task that no row has."""
         unknown = sorted(set(self.sources) - self.used - {""})
         if unknown:
-            raise InputError(f"--teacher {unknown[0]}=...: {did_you_mean(unknown[0], self.used)}")
+            raise InputError(
+                f"--teacher {unknown[0]}=...: no row is on that task; {did_you_mean(unknown[0], self.used)}"
+            )
 
     def _teacher(self, task: TaskSpec, classes: tuple[str, ...], *, train: bool) -> TeacherRef:
         self.used.add(task.name)
