@@ -148,5 +148,9 @@ def _suites() -> Listing:
 
     suites = [load_suite(name) for name in resources.names("benchmarks/suites")]
     rows = [[s.name, s.title, str(len(s.table())), ", ".join(s.grades)] for s in suites]
-    grades = [f"{s.name}, {name}: {grade.seeds} x {grade.title}" for s in suites for name, grade in s.grades.items()]
+    grades = [
+        f"{s.name}, {name}, {grade.seeds} seed{'s' if grade.seeds > 1 else ''}: {grade.title}"
+        for s in suites
+        for name, grade in s.grades.items()
+    ]
     return Listing(["suite", "what", "rows", "grades"], rows, grades)
