@@ -63,31 +63,29 @@ def drive(
     from kdbench.search.cluster import concurrency, ray_session
     from kdbench.search.tuning import MemoryLow, run_board
 
-    room = _Room(board, crew.view)
-    with _interruption() as interrupted:
-        try:
-            going = True
-            while going and not board.done:
-                with ray_session(address, board.resources) as available:
-                    concurrent = room.limit(concurrency(board.resources, processes, available))
-                    if room.most is None:
-                        crew.view.start(board)
-                    folder = board.folder / "ray" / f"attempt-{_next_attempt(board.folder)}"
-                    try:
-                        run_board(
-                            board, payload, concurrent=concurrent, folder=folder, interrupted=lambda: bool(interrupted)
-                        )
-                        going = False
-                    except MemoryLow:
-                        room.ran_out(concurrent)
-        except KeyboardInterrupt:
-            for trial in board.trials.values():
-                if trial.running:
-                    crew.recorder.tracker.interrupt(crew.recorder.key(trial))
-            on_interrupt()
-            raise Interrupted(f"stopped; nothing is lost. Go on with: kdbench resume {board.name}") from None
-        finally:
-            crew.view.stop()
+    room, interruption = _Room(board, crew.view), Interruption()
+    try:
+        going = True
+        while going and not board.done:
+            # Ray sets signal handlers of its own when it starts, so ours come after it.
+            with ray_session(address, board.resources) as available, interruption.caught():
+                concurrent = room.limit(concurrency(board.resources, processes, available))
+                if room.most is None:
+                    crew.view.start(board)
+                folder = board.folder / "ray" / f"attempt-{_next_attempt(board.folder)}"
+                try:
+                    run_board(board, payload, concurrent=concurrent, folder=folder, interrupted=interruption.__bool__)
+                    going = False
+                except MemoryLow:
+                    room.ran_out(concurrent)
+    except KeyboardInterrupt:
+        for trial in board.trials.values():
+            if trial.running:
+                crew.recorder.tracker.interrupt(crew.recorder.key(trial))
+        on_interrupt()
+        raise Interrupted(f"stopped; nothing is lost. Go on with: kdbench resume {board.name}") from None
+    finally:
+        crew.view.stop()
 
 
 class _Room:
@@ -118,7 +116,7 @@ def _next_attempt(folder: Path) -> int:
     return 1 + sum(1 for _ in (folder / "ray").glob("attempt-*"))
 
 
-class _Interruption:
+class Interruption:
     """Ctrl-C, and SIGTERM like it: raised at once, and remembered, for code that is not ours may swallow an exception."""
 
     def __init__(self) -> None:
@@ -131,18 +129,16 @@ class _Interruption:
         self.came = True
         raise KeyboardInterrupt
 
-
-@contextmanager
-def _interruption() -> Iterator[_Interruption]:
-    """Catches the signals in the block; true once one came."""
-    handler = _Interruption()
-    try:
-        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, in a notebook's worker say
-        yield handler
-        return
-    try:
-        yield handler
-    finally:
-        for number, handled in before.items():
-            signal.signal(number, handled)
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Catches the signals in the block."""
+        try:
+            before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread, in a notebook's worker say
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: it was set in C

@@ -8,15 +8,16 @@ import signal
 
 import pytest
 
-from kdbench.search.driving import _interruption
+from kdbench.search.driving import Interruption
 from kdbench.search.tuning import Watch
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_swallowed_interrupt_ends_the_loop_at_its_next_step(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with _interruption() as interrupted:
-        watch = Watch(lambda: bool(interrupted))
+    interrupted = Interruption()
+    with interrupted.caught():
+        watch = Watch(interrupted.__bool__)
         watch.on_step_begin(1, [])
         try:
             os.kill(os.getpid(), number)
@@ -28,5 +29,4 @@ def test_a_swallowed_interrupt_ends_the_loop_at_its_next_step(number: signal.Sig
 
 
 def test_tune_can_save_the_watch() -> None:
-    with _interruption() as interrupted:
-        assert isinstance(pickle.loads(pickle.dumps(Watch(lambda: bool(interrupted)))), Watch)
+    assert isinstance(pickle.loads(pickle.dumps(Watch(Interruption().__bool__))), Watch)
