@@ -45,48 +45,63 @@ def _methods() -> list[Listing]:
     from kdbench.methods import registry
     from kdbench.methods.suits import refusal
 
-    costs = _step_costs()
+    names = registry.names()
     ideas, suits, reasons = [], [], []
-    for name in registry.names():
+    for name in names:
         try:
             method = registry.get(name)
         except InputError as error:  # a package whose entry point is broken does not hide the others
             ideas.append([name, "-", f"cannot be loaded: {error}", "-"])
-            suits.append([name, *"-" * (len(FAMILIES) + 2)])
+            suits.append([name, *"-" * (len(FAMILIES) + 1)])
             continue
         ideas.append([name, ", ".join(method.presets) or "-", method.title, method.reference])
         refused = {family: refusal(method, info) for family, info in FAMILIES.items()}
         teacher = "needed" if method.needs_teacher else "none"
-        suits.append(
-            [name, teacher, costs.get(name, "-"), *("no" if refused[family] else "yes" for family in FAMILIES)]
-        )
+        suits.append([name, teacher, *("no" if refused[family] else "yes" for family in FAMILIES)])
         reasons += [f"no: {reason}" for reason in list(filter(None, refused.values()))[:1]]
-    notes = [
-        "step cost: time of a step over (plain student step + teacher forward), or over the plain student step where there is "
-        "no teacher; on task shapes, one CPU thread. At inference nothing of a method remains in the student.",
-        *reasons,
-    ]
     return [
         Listing(["method", "presets", "idea", "reference"], ideas),
-        Listing(["method", "teacher", "step_cost", *FAMILIES], suits, notes),
+        Listing(["method", "teacher", *FAMILIES], suits, reasons),
+        _step_costs(names),
     ]
 
 
-def _step_costs() -> dict[str, str]:
-    """Method -> ratio, from the measured table that comes with kdbench."""
+def _step_costs(methods: list[str]) -> Listing:
+    """What a step of each method costs, from the measured tables that come with kdbench."""
     import csv
 
     from kdbench.specs import resources
 
-    file = resources.folder("benchmarks/results") / "step_cost.csv"
-    if not file.is_file():
-        return {}
-    with open(file, encoding="utf-8", newline="") as rows:
-        return {
-            row["method"]: f"{float(row['ratio']):.2f}"
-            for row in csv.DictReader(rows)
-            if row["task"] in ("shapes", "shapes_gfl")
-        }
+    measured: dict[str, dict[str, dict[str, str]]] = {}
+    for size in ("step_cost", "step_cost_real_size"):
+        file = resources.folder("benchmarks/results") / f"{size}.csv"
+        if file.is_file():
+            with open(file, encoding="utf-8", newline="") as rows:
+                measured[size] = {row["method"]: row for row in csv.DictReader(rows) if row["params"] == "{}"}
+    shapes, real = measured.get("step_cost", {}), measured.get("step_cost_real_size", {})
+
+    def figure(rows: dict[str, dict[str, str]], method: str, column: str, digits: int) -> str:
+        return f"{float(rows[method][column]):.{digits}f}" if method in rows else "-"
+
+    return Listing(
+        ["method", "step_cost", "step_cost_r50", "extra_params_m", "extra_memory_mb"],
+        [
+            [
+                name,
+                figure(shapes, name, "ratio", 2),
+                figure(real, name, "ratio", 2),
+                figure(real, name, "extra_params_m", 1),
+                figure(real, name, "extra_kept_mb", 0),
+            ]
+            for name in methods
+        ],
+        [
+            "step cost: time of a training step over (plain student step + teacher forward), or over the plain student step where "
+            "there is no teacher; on task shapes. step cost r50: RetinaNet (ld: GFL) R101 to R50, one image of 1333x800, as are "
+            "the parameters (millions) and the memory (MB) that training adds. One CPU thread. At inference nothing of a method "
+            "remains in the student.",
+        ],
+    )
 
 
 def _tasks() -> Listing:

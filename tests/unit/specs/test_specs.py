@@ -34,6 +34,7 @@ def test_the_tasks_of_the_issue_are_there() -> None:
         "coco/faster_rcnn_r152_r50_1x",
         "coco/retinanet_r101_r50_1x",
         "coco/retinanet_r152_r50_1x",
+        "coco/gfl_r101_2x_r50_1x",
     } <= set(TASKS)
 
 
