@@ -73,6 +73,13 @@ def drop_pretrained(cfg: Config) -> None:
             node["init_cfg"] = kept or None
 
 
+def thaw(cfg: Config) -> None:
+    """Let every stage of the backbone learn: mmdet's configs freeze the first ones, which holds only for weights to keep."""
+    backbone = cfg.model.get("backbone", {})
+    if "frozen_stages" in backbone:
+        backbone["frozen_stages"] = -1
+
+
 def _dicts(node: Any) -> list[dict[str, Any]]:
     """Every dict inside `node`, itself first."""
     if isinstance(node, dict):

@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdbench.detectors.changes import drop_pretrained, set_norm, set_num_classes
+from kdbench.detectors.changes import drop_pretrained, set_norm, set_num_classes, thaw
 from kdbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "load_model_config",
     "set_norm",
     "set_num_classes",
+    "thaw",
 ]
 
 

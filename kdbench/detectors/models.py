@@ -18,6 +18,9 @@ from kdbench.detectors.quiet import quiet_mmcv
 from kdbench.errors import InputError
 from kdbench.methods.base import DetectorInfo
 
+NEVER = 1_000_000_000
+"""More iterations than any training has."""
+
 
 def build(model_cfg: Any, seed: int | None) -> nn.Module:
     """Build a detector with initialised weights.
@@ -32,10 +35,11 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
     Raises:
         InputError: mmdet refuses the config, or initial weights cannot be fetched.
     """
-    from kdbench import ops
+    with _streams(0):  # something in the first import of mmdet draws random numbers
+        from kdbench import ops
 
-    ops.install()
-    from mmdet.models import build_detector
+        ops.install()
+        from mmdet.models import build_detector
 
     where = f"model config of type {model_cfg.get('type')}"
     with _streams(seed), quiet_mmcv(), warnings.catch_warnings():
@@ -93,6 +97,20 @@ def info(model: nn.Module, model_cfg: Any) -> DetectorInfo:
         masks=bool(getattr(model, "with_mask", False)),
         roi_logits=taps.no_roi_logits(model) is None,
     )
+
+
+def check_sizes(model: nn.Module, what: str) -> None:
+    """Refuse a student that resizes its batches itself (YOLOX): the teacher and the boxes of a method would not follow.
+
+    Raises:
+        InputError: with the setting that switches it off.
+    """
+    interval = getattr(model, "_random_size_interval", None)
+    if interval is not None and interval < NEVER:
+        raise InputError(
+            f"{what}: {type(model).__name__} resizes its batches inside the model, where neither the teacher nor a resumed "
+            f"training follows; set student.model.random_size_interval={NEVER} and, for several sizes, pipeline.short_sides"
+        )
 
 
 def _num_classes(head: Any) -> int | None:

@@ -62,4 +62,6 @@ def look_at_models(task: TaskSpec, classes: Sequence[str]) -> tuple[DetectorInfo
         metrics.check(task.metric, classes=len(classes), masks=masks, where=f"task {task.name}, {role}")
         model = models.build(cfg.model, seed=0)
         infos.append(models.info(model, cfg.model))
+        if role == "student":
+            models.check_sizes(model, f"task {task.name}, {role}")
     return infos[0], infos[1]

@@ -5,8 +5,9 @@ A domain is one of
     {uniform: [low, high]}      {loguniform: [low, high]}      {int: [low, high]}      {choice: [a, b, c]}
 
 and may say `when: {other: condition}` (searched only if another value, or `detector`, meets it: a plain value, a
-list of values, or {above: x}), `or: v` (the plain value v as an alternative to the range) and `relative: true`
-(the number is a factor of the task's own value, or of a method parameter's published value for the detector).
+list of values, or {above: x}), `or: v` (the plain value v as an alternative to the range), `at_most: other` (lowered to
+the value of a parameter that stands above it) and `relative: true` (the number is a factor of the task's own value, or
+of a method parameter's published value for the detector).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Domain(Spec):
     int_: tuple[int, int] | None = Field(None, alias="int")
     choice: tuple[Any, ...] | None = None
     or_: Any = Field(None, alias="or")
+    at_most: str | None = None
     relative: bool = False
     when: dict[str, Any] = {}
 
@@ -48,6 +50,8 @@ class Domain(Spec):
                 raise ValueError("a choice needs at least one value")
             if self.or_ is not None:
                 raise ValueError("'or' goes with a range; add the value to the choice instead")
+            if self.at_most is not None:
+                raise ValueError("'at_most' goes with a range")
         elif bounds[0] >= bounds[1]:
             raise ValueError(f"the lower bound {bounds[0]} is not below the upper bound {bounds[1]}")
         elif given[0] == "loguniform" and bounds[0] <= 0:
@@ -130,10 +134,13 @@ def training_space(names: tuple[str, ...]) -> dict[str, Domain]:
 
 def check_names(space: SpaceSpec, known: list[str], where: str) -> None:
     """Refuse a space with a parameter, or a condition on one, that the method does not have."""
-    for name, domain in space.params.items():
-        for key in (name, *domain.when):
+    for number, (name, domain) in enumerate(space.params.items()):
+        limits = [domain.at_most] if domain.at_most is not None else []
+        for key in (name, *domain.when, *limits):
             if key not in known and key != "detector":
                 raise InputError(f"{where}: method {space.method} has no parameter {key!r}; {did_you_mean(key, known)}")
+        if limits and limits[0] in list(space.params)[number:]:
+            raise InputError(f"{where}: {name} is at_most {limits[0]}, which has to stand above it")
 
 
 def choose(domains: dict[str, Domain], fixed: dict[str, Any], context: dict[str, Any], pick: Pick) -> dict[str, Any]:
@@ -148,8 +155,9 @@ def choose(domains: dict[str, Domain], fixed: dict[str, Any], context: dict[str,
     for name, domain in domains.items():
         if name in fixed:
             continue
-        if _applies(domain, {**context, **fixed, **values}):
-            values[name] = pick(name, domain)
+        seen = {**context, **fixed, **values}
+        if _applies(domain, seen):
+            values[name] = _limited(domain, pick(name, domain), seen)
     return values
 
 
@@ -161,14 +169,24 @@ def grid_points(domains: dict[str, Domain], fixed: dict[str, Any], context: dict
         if index == len(names):
             yield point
             return
-        name = names[index]
-        if _applies(domains[name], {**context, **fixed, **point}):
-            for value in domains[name].grid():
+        name, seen = names[index], {**context, **fixed, **point}
+        if _applies(domains[name], seen):
+            for value in _grid(domains[name], seen):
                 yield from extend(index + 1, {**point, name: value})
         else:
             yield from extend(index + 1, point)
 
     return extend(0, {})
+
+
+def _grid(domain: Domain, seen: dict[str, Any]) -> list[Any]:
+    values = domain.grid()
+    return values if domain.at_most is None else list(dict.fromkeys(_limited(domain, v, seen) for v in values))
+
+
+def _limited(domain: Domain, value: Any, seen: dict[str, Any]) -> Any:
+    limit = seen.get(domain.at_most) if domain.at_most is not None else None
+    return value if limit is None or value is None else min(value, limit)
 
 
 def _applies(domain: Domain, seen: dict[str, Any]) -> bool:

@@ -15,7 +15,8 @@ class ModelSpec(Spec):
     Attributes:
         config: `retinanet/retinanet_r50_fpn_1x_coco` (mmdet's own) or the path of an mmdet config file.
         set: dotted path in that config -> value, e.g. `model.backbone.depth: 18`.
-        pretrained: keep the config's own initial weights (an ImageNet backbone; needs the network or a cache).
+        pretrained: keep the config's own initial weights (an ImageNet backbone; needs the network or a cache). Without them and
+            without `init` no stage of the backbone is frozen, unless `set` says so.
         init: file or URL of weights of the whole detector to start from.
     """
 

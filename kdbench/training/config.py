@@ -28,6 +28,8 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
     configs.set_norm(cfg, recipe.schedule.norm, recipe.schedule.norm_frozen)
     if not recipe.student.pretrained:
         configs.drop_pretrained(cfg)
+        if not recipe.student.init and "model.backbone.frozen_stages" not in recipe.student.set:
+            configs.thaw(cfg)
     with_masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
     if with_masks and not data.masks:
         raise InputError(

@@ -114,3 +114,15 @@ def test_a_region_proposer_is_no_detector() -> None:
     configs.drop_pretrained(cfg)
     with pytest.raises(InputError, match="no head with classes"):
         models.info(models.build(cfg.model, 0), cfg.model)
+
+
+def test_a_student_that_resizes_its_batches_is_refused() -> None:
+    def student(interval: int) -> Any:
+        name = "yolox/yolox_tiny_8x8_300e_coco"
+        cfg = configs.load_model_config(name, {"model.random_size_interval": interval})
+        return models.build(cfg.model, seed=0)
+
+    with pytest.raises(InputError, match="random_size_interval=1000000000"):
+        models.check_sizes(student(10), "student")
+    models.check_sizes(student(1_000_000_000), "student")
+    models.check_sizes(models.build(detectors.model_config("one_stage").model, seed=0), "student")

@@ -12,7 +12,7 @@ from kdbench.errors import InputError
 from kdbench.specs import resources
 from kdbench.specs.base import canonical_json, content_hash
 from kdbench.specs.recipe import task_recipe, teacher_recipe
-from kdbench.specs.space import Domain, SpaceSpec, choose, grid_points, load_space, training_space
+from kdbench.specs.space import Domain, SpaceSpec, check_names, choose, grid_points, load_space, training_space
 from kdbench.specs.task import load_task
 from kdbench.specs.training import ScheduleSpec
 
@@ -171,12 +171,28 @@ def test_the_grid_visits_every_point_once() -> None:
     assert points == [{"a": 0}, {"a": 1, "b": 0.0}, {"a": 1, "b": 0.5}, {"a": 1, "b": 1.0}]
 
 
+def test_a_value_stays_below_the_one_that_limits_it() -> None:
+    domains = space(start={"choice": [0.0, 0.2]}, freeze={"uniform": [0, 0.4], "at_most": "start"})
+    assert choose(domains, {}, {}, lambda name, _: {"start": 0.2, "freeze": 0.3}[name]) == {"start": 0.2, "freeze": 0.2}
+    assert choose(domains, {"start": 0.5}, {}, lambda *_: 0.3) == {"freeze": 0.3}
+    assert [tuple(point.values()) for point in grid_points(domains, {}, {})] == [(0.0, 0.0), (0.2, 0.0), (0.2, 0.2)]
+
+
+def test_a_limit_is_a_parameter_that_stands_above() -> None:
+    spec = {"method": "m", "params": {"freeze": {"uniform": [0, 1], "at_most": "start"}, "start": {"uniform": [0, 1]}}}
+    with pytest.raises(InputError, match="has to stand above it"):
+        check_names(SpaceSpec.parse(spec, "test"), ["freeze", "start"], "test")
+    with pytest.raises(InputError, match="no parameter 'start'"):
+        check_names(SpaceSpec.parse(spec, "test"), ["freeze"], "test")
+
+
 @pytest.mark.parametrize(
     ("domain", "words"),
     [
         ({"uniform": [1, 1]}, "not below"),
         ({"loguniform": [0, 1]}, "above 0"),
         ({"choice": []}, "at least one"),
+        ({"choice": [1], "at_most": "y"}, "goes with a range"),
         ({"uniform": [0, 1], "choice": [1]}, "exactly one"),
         ({"unifrom": [0, 1]}, "unknown key 'params.x.unifrom'"),
     ],
