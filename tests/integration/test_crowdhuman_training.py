@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
+from kdbench.cli import main
 from kdbench.data import prepare
 from kdbench.errors import InputError
 from kdbench.search.resolving import look_at_models
+from kdbench.search.single import Options, train_file
 from kdbench.specs import resources
 from kdbench.specs.recipe import task_recipe
 from kdbench.specs.task import load_task
@@ -109,3 +111,26 @@ def test_a_metric_of_one_class_is_refused_before_training(tmp_path: Path) -> Non
     masks = task.model_copy(update={"metric": "segm_mAP"})
     with pytest.raises(InputError, match="metric segm_mAP is of masks and the model has no mask head"):
         look_at_models(masks, data.classes)
+
+
+@pytest.mark.slow
+def test_an_exported_student_has_the_mmr_that_was_recorded(tmp_path: Path, root: Path) -> None:
+    draw(root, "annotation_train.odgt", 70, 1)
+    draw(root, "annotation_val.odgt", 12, 2)
+    file = tiny(tmp_path / "task.yaml", "shapes")
+    task = yaml.safe_load(file.read_text())
+    task["schedule"]["epochs"] = 6
+    file.write_text(yaml.safe_dump(task))
+    (tmp_path / "short.yaml").write_text(yaml.safe_dump({"task": str(file), "method": "none"}))
+    storage = tmp_path / "runs"
+    options = Options(storage=str(storage), data_root=str(root), device="cpu", threads=1, report=True)
+    outcome = train_file(str(tmp_path / "short.yaml"), options)
+    assert 0 < outcome.summary["report/mMR"] < 0.9, "nothing was learnt, so nothing can be verified"
+    (recipe,) = (folder.name for folder in (storage / "runs").iterdir())
+    with pytest.raises(SystemExit) as done:
+        main(["export", "train", "--trial", recipe, "--storage", str(storage), "-o", str(tmp_path / "out")])
+    assert not done.value.code
+    figures = json.loads((tmp_path / "out" / "evidence.json").read_text())["verification"]["figures"]
+    measured = {one["name"]: one["measured"] for one in figures if one["split"] == "report"}
+    for name in ("mMR", "AP", "JI", "mAP"):
+        assert measured[name] == pytest.approx(outcome.summary[f"report/{name}"], abs=1e-6)
