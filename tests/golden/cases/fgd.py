@@ -31,15 +31,23 @@ def cases(arrays: Arrays) -> list[Check]:
     checks = [Check("terms", partial(terms, arrays)), Check("loss_and_gradients", partial(loss, arrays))]
     if "out_fgweights" in arrays or "out_bgweights" in arrays:
         checks.append(Check("masks", partial(masks, arrays)))
-    if "out_spatial_att_teacher" in arrays:
+    if any(key.startswith(("out_spatial_att_", "out_channel_att_")) for key in arrays):
         checks.append(Check("attentions", partial(attentions, arrays)))
     return checks + leftovers(arrays, KNOWN)
 
 
-def built(arrays: Arrays) -> Any:
+def built(arrays: Arrays, *, every_term: bool = False) -> Any:
+    """FGD with the file's weights and layers.
+
+    Args:
+        every_term: also the terms whose weight is 0, which the method leaves out, with the weight alpha.
+    """
     student, teacher = arrays["in_student"], arrays["in_teacher"]
     alpha = float(arrays["hp_alpha"])
     ratios = {f"{term}_ratio": float(arrays[f"hp_{term}"]) / alpha for term in ("beta", "gamma", "lambda")}
+    if every_term:
+        buildable = {name for name in ratios if name != "lambda_ratio" or "par_conv_mask_s_weight" in arrays}
+        ratios = {name: ratio or float(name in buildable) for name, ratio in ratios.items()}
     stride = int(arrays["in_pad_hw"][0]) // teacher.shape[2]
     infos = [DetectorInfo("one_stage", 3, (maps.shape[1],), (stride,), (1,) * 4) for maps in (student, teacher)]
     values = {"alpha": alpha, **ratios, "temperature": float(arrays["hp_temp"]), "levels": [0]}
@@ -76,7 +84,7 @@ def maps(arrays: Arrays) -> tuple[Tensor, Tensor]:
 
 
 def terms(arrays: Arrays) -> None:
-    found = built(arrays).level_terms(0, *maps(arrays), batch(arrays))
+    found = built(arrays, every_term=True).level_terms(0, *maps(arrays), batch(arrays))
     for term in TERMS:
         if f"out_{term}" in arrays:
             close(found.get(term, torch.zeros(())), arrays[f"out_{term}"], term)
@@ -112,7 +120,7 @@ def loss(arrays: Arrays) -> None:
         near(gradient(student), arrays["grad_student"], "gradient of the student's map")
     for key in arrays:
         if key.startswith("grad_") and key != "grad_student":
-            near(gradient(parameter(method, key)), arrays[key], key)
+            near(parameters_gradient(method, key, arrays), arrays[key], key)
     untouched([teacher])
 
 
@@ -121,16 +129,17 @@ def near(got: Tensor, expected: np.ndarray, what: str) -> None:
     close(got, expected, what, rtol=1e-3, atol=1e-5 * float(np.abs(expected).max()))
 
 
-def parameter(method: Any, key: str) -> Tensor:
-    """The parameter that a gradient's name means; a layer's name alone means its weight."""
+def parameters_gradient(method: Any, key: str, arrays: Arrays) -> Tensor:
+    """Of the parameter that a gradient's name means; 0 where its term is off. A layer's name alone means its weight."""
     name = key.removeprefix("grad_")
     if not name.endswith(("_weight", "_bias")):
         name += "_weight"
     if name.startswith("align"):
-        found: Tensor = getattr(method.aligners[0], name.removeprefix("align_"))
-        return found
+        return gradient(getattr(method.aligners[0], name.removeprefix("align_")))
     for letter, block in BLOCKS.items():
         for ours, theirs in block_keys(letter).items():
             if theirs == f"par_{name}":
-                return dict(getattr(method, block)[0].named_parameters())[ours]
+                if not hasattr(method, block):
+                    return torch.zeros(arrays[key].shape)
+                return gradient(dict(getattr(method, block)[0].named_parameters())[ours])
     raise AssertionError(f"{key}: no parameter of that name")

@@ -205,7 +205,7 @@ def gradients(arrays: Arrays) -> None:
     torch.stack(list(terms.values())).sum().backward()
     untouched(theirs.values())
     reached = {f"student_feat.{level}": gradient(ours[level]) for level in levels_of(arrays)}
-    reached |= {f"teacher.{name}": of_teacher(method, name) for name in state_of(arrays, "teacher")}
+    reached |= {f"teacher.{name}": of_teacher(method, name, v) for name, v in state_of(arrays, "teacher").items()}
     students = {f"student.{name}": of_student(method, name, v) for name, v in state_of(arrays, "student").items()}
     times = runs(arrays, students)
     for key in (key for key in arrays if key.startswith(("grad.", "gradnorm."))):
@@ -229,8 +229,10 @@ def runs(arrays: Arrays, students: dict[str, Tensor]) -> int:
     return 2 if "loss.distill_flag_off" in arrays and expected > 1.5 * ours else 1
 
 
-def of_teacher(method: Method, name: str) -> Tensor:
-    return gradient(method.teacher_side.get_parameter(ours_of(name)))
+def of_teacher(method: Method, name: str, value: Tensor) -> Tensor:
+    """0 for a parameter that the file's options leave out."""
+    side, ours = method.teacher_side, ours_of(name)
+    return gradient(side.get_parameter(ours)) if ours in side.state_dict() else torch.zeros_like(value)
 
 
 def of_student(method: Method, name: str, value: Tensor) -> Tensor:

@@ -18,15 +18,18 @@ DRAWS = 200_000
 
 def sampler_checks(arrays: Arrays) -> list[Check]:
     if "class_hist" in arrays:
-        alike = flat(arrays["class_hist"])
+        alike = flat(arrays)
         return [Check("uniform_fakes" if alike else "range_of_fakes", partial(uniform if alike else ranges, arrays))]
     if "xywh_mean" in arrays:
         return [Check("fakes_by_class", partial(by_class, arrays))]
     return []
 
 
-def flat(histogram: np.ndarray) -> bool:
-    return bool(np.abs(histogram / histogram.mean() - 1).max() < 0.15)
+def flat(arrays: Arrays) -> bool:
+    """Alike up to chance: six standard errors of a class's share."""
+    histogram = arrays["class_hist"]
+    chance = 6 * (len(histogram) / int(arrays["n"])) ** 0.5
+    return bool(np.abs(histogram / histogram.mean() - 1).max() < max(0.15, chance))
 
 
 def drawn(classes: int, count: int, statistics: BoxStatistics | None) -> Draws:
@@ -46,7 +49,7 @@ def uniform(arrays: Arrays) -> None:
     ranges(arrays)
     n, boxes = int(arrays["n"]), drawn(len(arrays["class_hist"]), DRAWS, None).boxes[0]
     shares = arrays["class_hist"] / arrays["class_hist"].sum()
-    near(histogram(drawn(len(shares), n, None)), shares, "class_hist", (shares.max() / n) ** 0.5)
+    near(histogram(drawn(len(shares), n, None), len(shares)), shares, "class_hist", (shares.max() / n) ** 0.5)
     near(boxes.mean(0), arrays["clipped"], "clipped", 0.3 / n**0.5)
     sides = wide(None, len(shares))
     near(sides.mean(0), arrays["wh_mean"], "wh_mean", arrays["wh_std"] / n**0.5)
@@ -65,17 +68,17 @@ def ranges(arrays: Arrays) -> None:
     found = drawn(classes, DRAWS, broad)
     sides, centre = wide(broad, classes), small(counts)
     shares = arrays["class_hist"] / arrays["class_hist"].sum()
-    near(histogram(found), shares, "class_hist", (shares.max() / n) ** 0.5)
+    near(histogram(found, classes), shares, "class_hist", (shares.max() / n) ** 0.5)
     close(sides.amin(0), arrays["wh_min"], "wh_min", rtol=1e-4)
-    if not flat(arrays["class_hist"]):
+    if not flat(arrays):
         close(sides.amax(0), arrays["wh_max"], "wh_max", rtol=1e-5)
     close(centre.amin(0), arrays["c_min"], "c_min", rtol=1e-4)
     close(centre.amax(0), arrays["c_max"], "c_max", rtol=1e-4)
     near(centre.mean(0), arrays["c_mean"], "c_mean", 0.29 / n**0.5)
 
 
-def histogram(draws: Draws) -> Tensor:
-    counts = torch.bincount(draws.labels.flatten())
+def histogram(draws: Draws, classes: int) -> Tensor:
+    counts = torch.bincount(draws.labels.flatten(), minlength=classes)
     return counts / counts.sum()
 
 
@@ -110,7 +113,7 @@ def by_class(arrays: Arrays) -> None:
     """Frequencies of the classes, and each class's own sides, in the order of the classes."""
     counts, mean, std = (tensor(arrays[key]).float() for key in ("class_weight", "xywh_mean", "xywh_std"))
     found = drawn(len(counts), DRAWS, BoxStatistics(counts, mean[:, 2:], std[:, 2:]))
-    near(histogram(found), (counts / counts.sum()).numpy(), "class_weight", (1 / DRAWS) ** 0.5 / 2)
+    near(histogram(found, len(counts)), (counts / counts.sum()).numpy(), "class_weight", (1 / DRAWS) ** 0.5 / 2)
     z = torch.linspace(-6, 6, 4001)
     density = torch.exp(-z.square() / 2) / torch.exp(-z.square() / 2).sum()
     expected = (mean[:, 2:, None] + z.clamp(-2, 2) * std[:, 2:, None]).clamp(0.002, 0.7) @ density

@@ -91,7 +91,7 @@ def setup(arrays: Arrays, **changed: Any) -> Setup:
     for name, value in method.named_parameters():
         value.data.copy_(weights[official(name)].reshape(value.shape))
     if meta["segmentation"]:
-        method.crops = lambda tokens, batch: per_image(arrays, "gt.mask_crop7")
+        method.crops = lambda tokens, batch: crops(arrays)
     levels = {name: tensor(arrays[f"feat.student.{name}"]).requires_grad_() for name in names}
     return Setup(method, batch_of(arrays), levels)
 
@@ -147,11 +147,18 @@ def batch_of(arrays: Arrays) -> Batch:
 
 def bitmaps(arrays: Arrays, image: int, size: tuple[int, int]) -> Tensor:
     """(G, h, w) bool; no objects if the file has no masks of this image."""
-    if f"gt.mask.{image}" not in arrays:
+    shape = arrays[f"gt.mask_shape.{image}"].tolist() if f"gt.mask.{image}" in arrays else [0]
+    if shape[0] == 0:
         return torch.zeros(0, *size, dtype=torch.bool)
-    shape = arrays[f"gt.mask_shape.{image}"].tolist()
     bits = np.unpackbits(arrays[f"gt.mask.{image}"].reshape(shape[0], -1), axis=1, count=shape[1] * shape[2])
     return torch.from_numpy(bits.reshape(shape)).bool()
+
+
+def crops(arrays: Arrays) -> list[Tensor]:
+    """(G, 7, 7) of each image; none where the file has no masks of it."""
+    nothing = np.zeros((0, 7, 7), "f4")
+    found = [arrays.get(f"gt.mask_crop7.{image}", nothing) for image in range(len(arrays["image_sizes_hw"]))]
+    return [tensor(crop.reshape(-1, 7, 7)) for crop in found]
 
 
 def per_image(arrays: Arrays, name: str) -> list[Tensor]:
