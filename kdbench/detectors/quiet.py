@@ -9,6 +9,11 @@ from contextlib import contextmanager
 _SILENT = "kdbench.detectors.silent"
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Transformers warn that they start from scratch, which is what the caller has asked for."""
+    return not record.getMessage().startswith("No pre-trained weights for")
+
+
 @contextmanager
 def quiet_mmcv() -> Iterator[None]:
     """Send mmcv's model initialisation messages nowhere while the block runs.
@@ -25,8 +30,11 @@ def quiet_mmcv() -> Iterator[None]:
     logger_initialized.clear()
     # Naming mmcv and mmdet keeps mmcv from adding handlers to them and from changing those of the root logger.
     logger_initialized.update({_SILENT: True, "mmcv": True, "mmdet": True, **before})
+    mmdet = logging.getLogger("mmdet")
+    mmdet.addFilter(_is_news)
     try:
         yield
     finally:
+        mmdet.removeFilter(_is_news)
         logger_initialized.clear()
         logger_initialized.update(before)

@@ -14,7 +14,7 @@ from kdbench.search import folders
 from kdbench.search.numbers import check_numbers, gpus_of
 from kdbench.search.resolving import look_at_models
 from kdbench.specs.base import Spec
-from kdbench.specs.space import SpaceSpec, check_names, load_space
+from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Algorithm, Resources, Scheduler, StudyPlan
 from kdbench.specs.task import load_task
 from kdbench.training import teachers
@@ -115,6 +115,15 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     return Planned(plan, data)
 
 
+def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:
+    """The default values, but for those that have to be others for the domain to be searched at all."""
+    found = dict(values)
+    for name, condition in domain.when.items():
+        if name in found and not isinstance(condition, dict):
+            found[name] = condition[0] if isinstance(condition, list) else condition
+    return found
+
+
 def _fitted(
     space: SpaceSpec, method: type[Method], values: dict[str, Any], student: DetectorInfo, teacher: DetectorInfo | None
 ) -> SpaceSpec:
@@ -124,8 +133,9 @@ def _fitted(
     """
 
     def accepted(name: str, value: Any) -> bool:
+        others = _where_searched(space.params[name], values)
         try:
-            method.check(method.Params.parse({**values, name: value}, space.method), student, teacher)
+            method.check(method.Params.parse({**others, name: value}, space.method), student, teacher)
         except InputError:
             return False
         return True

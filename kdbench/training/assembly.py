@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ def assemble(
     *,
     random_teacher: bool = False,
     statistics: Callable[[], BoxStatistics] | None = None,
+    logger: logging.Logger | None = None,
 ) -> Distiller:
     """The distiller of a recipe, on its device.
 
@@ -41,6 +43,7 @@ def assemble(
         cfg: the recipe's mmdet configuration.
         random_teacher: a teacher with random weights will do, because only time is measured.
         statistics: gives those of the training annotations, for a method that wants them.
+        logger: is told what the student inherits.
 
     Raises:
         InputError: weights that do not fit, or a method that does not suit the detectors.
@@ -63,8 +66,11 @@ def assemble(
         teacher_info = models.info(teacher, teacher_cfg.model)
     with _own_stream(recipe.seed):
         method = registry.build(recipe.method.name, recipe.method.params, student_info, teacher_info)
-    if method.inherits and teacher is not None:
-        inherit(student, teacher)
+    if teacher is not None:
+        copied, skipped = inherit(student, teacher) if method.inherits else (0, 0)
+        if logger:
+            own = f", {skipped} have no equal there" if skipped else ""
+            logger.info("the student starts with %d tensors of the teacher's neck and heads%s", copied, own)
     if method.wants_statistics and statistics is not None:
         method.statistics = statistics()
     if recipe.schedule.norm == "SyncBN" and device.type == "cpu":

@@ -62,6 +62,7 @@ class Trainer:
             self.device,
             self.job.teacher_weights,
             statistics=lambda: box_statistics(data),
+            logger=self.logger,
         )
         self.student, self.method = self.distiller.student, self.distiller.method
         self.params_m = sum(p.numel() for p in self.student.parameters()) / 1e6

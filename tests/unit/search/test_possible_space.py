@@ -34,6 +34,17 @@ def test_a_relative_range_lies_around_the_published_value() -> None:
         info = FAMILIES[family]
         values = {**mgd.Params().plain(), **mgd.default_params(info)}
         domain = _fitted(load_space("mgd"), mgd, values, info, info).params["alpha_mgd"]
-        assert domain.loguniform == pytest.approx((published / 10, published * 10))
+        assert domain.loguniform == pytest.approx((published / 20, published * 20))
         assert domain.contains(values["alpha_mgd"])
         assert not domain.relative
+
+
+@pytest.mark.parametrize("family", ["retinanet", "faster_rcnn"])
+def test_a_choice_is_judged_where_it_is_searched(family: str) -> None:
+    lgd, info = registry.get("lgd"), FAMILIES[family]
+    values = {**lgd.Params().plain(), **lgd.default_params(info)}
+    space = _fitted(load_space("lgd"), lgd, values, info, info)
+    assert space.params["class_code"].choice == ("one_hot", "norm_classes")
+    assert space.params["class_code"].when == {"context": False}
+    for code in ("one_hot", "norm_classes"):
+        lgd.check(lgd.Params.parse({**values, "context": False, "class_code": code}, "test"), info, None)
