@@ -53,7 +53,7 @@ def set_norm(cfg: Config, norm: str, frozen: bool) -> None:
         backbone["norm_eval"] = frozen
     if not frozen and (backbone.get("norm_cfg") or {}).get("requires_grad") is False:
         backbone["norm_cfg"]["requires_grad"] = True
-    for node in _dicts(cfg.model):
+    for node in dicts(cfg.model):
         norm_cfg = node.get("norm_cfg")
         if isinstance(norm_cfg, dict) and norm_cfg.get("type") in ("BN", "BN2d", "SyncBN", "MMSyncBN"):
             norm_cfg["type"] = norm
@@ -61,7 +61,7 @@ def set_norm(cfg: Config, norm: str, frozen: bool) -> None:
 
 def drop_pretrained(cfg: Config) -> None:
     """Remove initial weights that would have to be fetched (ImageNet backbones and the like)."""
-    for node in _dicts(cfg.model):
+    for node in dicts(cfg.model):
         if node.get("pretrained") is not None:
             node["pretrained"] = None
         init = node.get("init_cfg")
@@ -80,12 +80,12 @@ def thaw(cfg: Config) -> None:
         backbone["frozen_stages"] = -1
 
 
-def _dicts(node: Any) -> list[dict[str, Any]]:
+def dicts(node: Any) -> list[dict[str, Any]]:
     """Every dict inside `node`, itself first."""
     if isinstance(node, dict):
-        return [node, *(inner for value in node.values() for inner in _dicts(value))]
+        return [node, *(inner for value in node.values() for inner in dicts(value))]
     if isinstance(node, (list, tuple)):
-        return [inner for item in node for inner in _dicts(item)]
+        return [inner for item in node for inner in dicts(item)]
     return []
 
 

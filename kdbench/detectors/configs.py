@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdbench.detectors.changes import drop_pretrained, set_norm, set_num_classes, thaw
+from kdbench.detectors.changes import dicts, drop_pretrained, set_norm, set_num_classes, thaw
 from kdbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "families",
     "find",
     "load_model_config",
+    "normalisation",
     "set_norm",
     "set_num_classes",
     "thaw",
@@ -56,6 +57,21 @@ def load_model_config(config: str, overrides: dict[str, Any], base: Path | None 
     for key, value in overrides.items():
         _override(cfg, key, value, config)
     return cfg
+
+
+def normalisation(cfg: Config) -> dict[str, Any] | None:
+    """How the config's own pipeline normalises images: mean, std, to_rgb. None if it does not say.
+
+    Example:
+        >>> normalisation(load_model_config("retinanet/retinanet_r50_caffe_fpn_1x_coco", {}))["to_rgb"]
+        False
+    """
+    own = cfg.get("data") or {}
+    for split in ("test", "val", "train"):
+        for step in dicts(own.get(split)):
+            if step.get("type") == "Normalize":
+                return {"mean": list(step["mean"]), "std": list(step["std"]), "to_rgb": bool(step.get("to_rgb", True))}
+    return None
 
 
 def find(config: str, base: Path | None = None) -> Path:

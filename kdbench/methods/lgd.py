@@ -125,7 +125,7 @@ class LGD(Method):
         p: LGDParams = self.params
         maps = self.instructive(student.neck, batch)
         assert batch.head_losses is not None
-        # The student's head runs in the student's precision, as in its own pass.
+        # The head's own fp16 decorators decide on its precision; what has none runs in float32.
         with torch.autocast(maps[0].device.type, enabled=False):
             own = batch.head_losses(maps)
         terms = {f"loss_instructive_{name}": loss * p.instructive_loss_weight for name, loss in own.items()}

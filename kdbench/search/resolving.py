@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.methods.base import DetectorInfo, Method
 from kdbench.specs import metrics
 from kdbench.specs.task import TaskSpec
+from kdbench.specs.training import ModelSpec
+
+MEAN_MARGIN, STD_MARGIN = 3.0, 3.0
+"""Grey levels by which two ways to normalise may differ: the means of caffe-style weights are given as 102.98 and as 103.53."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ def look_at_models(task: TaskSpec, classes: Sequence[str]) -> tuple[DetectorInfo
         spec = getattr(task, role)
         cfg = configs.load_model_config(spec.config, dict(spec.set))
         configs.set_num_classes(cfg, len(classes))
+        _check_normalisation(task, role, spec, configs.normalisation(cfg))
         configs.drop_pretrained(cfg)
         masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
         metrics.check(task.metric, classes=len(classes), masks=masks, where=f"task {task.name}, {role}")
@@ -65,3 +71,24 @@ def look_at_models(task: TaskSpec, classes: Sequence[str]) -> tuple[DetectorInfo
         if role == "student":
             models.check_sizes(model, f"task {task.name}, {role}")
     return infos[0], infos[1]
+
+
+def _check_normalisation(task: TaskSpec, role: str, spec: ModelSpec, own: dict[str, Any] | None) -> None:
+    """Refuse images that are normalised otherwise than the config's own initial weights expect.
+
+    Raises:
+        InputError: with what to set.
+    """
+    changed = any(key == "model.pretrained" or "init_cfg" in key for key in spec.set)
+    if not spec.pretrained or changed or own is None:
+        return
+    pipeline = task.pipeline
+    alike = own["to_rgb"] == pipeline.to_rgb
+    for ours, theirs, margin in ((pipeline.mean, own["mean"], MEAN_MARGIN), (pipeline.std, own["std"], STD_MARGIN)):
+        alike = alike and all(abs(a - b) <= margin for a, b in zip(ours, theirs, strict=True))
+    if not alike:
+        wanted = [f"pipeline.{key}={str(value).lower().replace(' ', '')}" for key, value in own.items()]
+        raise InputError(
+            f"task {task.name}, {role}: {spec.config} has initial weights for images that are normalised otherwise than the "
+            f"task's pipeline does; set {' '.join(wanted)}, or choose a config (student and teacher alike) of the same style"
+        )
