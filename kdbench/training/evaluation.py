@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import warnings
+from collections.abc import Iterator
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import numpy as np
@@ -97,12 +100,28 @@ def _voc(dataset: Any, boxes: list[Any]) -> dict[str, float]:
     annotations = [_with_ignored(dataset, index) for index in range(len(dataset))]
     figures = {}
     for name, year in zip(metrics.VOC, ("voc07", None), strict=True):
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), without_processes():
             mean, _ = eval_map(
                 boxes, annotations, iou_thr=0.5, dataset=year, logger="silent", nproc=1, use_legacy_coordinate=True
             )
         figures[name] = float(mean)
     return figures
+
+
+@contextlib.contextmanager
+def without_processes() -> Iterator[None]:
+    """Let mmdet's `eval_map` count in a thread of this process while the block runs.
+
+    It forks a pool at every call and leaves its end to the garbage collector, which waits for ever now and then where
+    the process has threads or handles signals, as a trial's does.
+    """
+    mean_ap: Any = importlib.import_module("mmdet.core.evaluation.mean_ap")
+    before = mean_ap.Pool
+    mean_ap.Pool = ThreadPool
+    try:
+        yield
+    finally:
+        mean_ap.Pool = before
 
 
 def _with_ignored(dataset: Any, index: int) -> dict[str, Any]:

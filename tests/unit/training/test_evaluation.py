@@ -17,7 +17,7 @@ from kdbench.data.loaders import build_dataset
 from kdbench.errors import InputError
 from kdbench.specs import metrics
 from kdbench.specs.dataset import DatasetSpec
-from kdbench.training.evaluation import ranked, score
+from kdbench.training.evaluation import ranked, score, without_processes
 
 SIZE = (120, 160)
 
@@ -153,6 +153,16 @@ def test_voc_is_a_mean_over_classes_that_have_objects(tmp_path: Path) -> None:
     assert score(truth, [found], "AP50_area")["AP50_area"] == pytest.approx(0.5)
 
 
+def test_voc_is_counted_in_this_process(shapes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(shapes) > 1, "mmdet forks for several images alone"
+
+    def fork() -> None:
+        raise AssertionError("a trial with threads that forks may wait for ever")
+
+    monkeypatch.setattr("os.fork", fork)
+    assert 0 < score(shapes, guesses(shapes, 1, 3), "AP50_11")["AP50_11"] <= 1
+
+
 def test_voc_counts_the_last_pixel(tmp_path: Path) -> None:
     # With it 10 of 19.5 columns are shared, without it 9 of 18.5.
     truth = coco_of(tmp_path, [[0, 10, 9, 50]])
@@ -200,7 +210,7 @@ def test_voc_is_what_mmdets_own_dataset_gives(voc_folder: Path, year: int, metri
     for index, rows in enumerate(results):  # one on a difficult object in each image: it must not count
         hard = theirs.get_ann_info(index)["bboxes_ignore"][0]
         rows[1] = np.concatenate([rows[1], [[*hard, 0.99]]]).astype(np.float32)
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), without_processes():
         expected = theirs.evaluate(results, logger="silent")["mAP"]
     assert 0.1 < expected < 0.99
     assert score(ours, results, metric)[metric] == pytest.approx(expected, abs=1e-6)
