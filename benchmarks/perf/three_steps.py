@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from kdbench import ops
+from kdbench.data.batches import to_device
 from kdbench.methods import registry
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe
 from kdbench.specs.task import load_task
-from kdbench.training.batches import to_device
-from kdbench.training.train import check_device
+from kdbench.training.job import check_device
 
 BATCHES = 4
 

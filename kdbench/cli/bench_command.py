@@ -60,10 +60,10 @@ def command(
 
     A recipe that was trained before is taken over. The same command again goes on where it was.
     """
+    from kdbench import suites
     from kdbench.cli.search_command import finish
     from kdbench.errors import InputError
-    from kdbench.search import suites
-    from kdbench.search.suite_planning import SuiteRequest
+    from kdbench.planning.suite import SuiteRequest, plan_suite
     from kdbench.specs.paths import storage_folder
 
     if output and not dry_run:
@@ -71,12 +71,12 @@ def command(
     folder = storage_folder(storage)
     chosen = tuple(row.strip() for row in rows.split(",") if row.strip()) if rows else ()
     request = SuiteRequest.parse({**wishes, "rows": chosen, "set": changes}, "bench")
-    planned = suites.plan_suite(request, folder, address, need_data=not dry_run)
+    planned = plan_suite(request, folder, address, need_data=not dry_run)
     for data in planned.data.values():
         if data.notes:
             click.echo(f"data {data.name}: {data.notes}", err=True)
     if dry_run:
-        from kdbench.search.suite_dry_run import describe_suite, write_recipes
+        from kdbench.planning.suite_dry_run import describe_suite, write_recipes
 
         click.echo(describe_suite(planned, folder))
         if output:

@@ -13,7 +13,7 @@ from kdbench.cli.options import address_option, storage_option, tracking_option
 @tracking_option
 def command(address: str | None, storage: str | None, tracking_uri: str | None) -> None:
     """Check this machine: versions, GPUs, operators, storage, MLflow, Ray. Exit code 1 if something is wrong."""
-    from kdbench.search.doctor import checks
+    from kdbench.running.doctor import checks
     from kdbench.specs.paths import storage_folder
 
     wrong = 0

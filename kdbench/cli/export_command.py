@@ -38,7 +38,7 @@ def command(
 
     It is evaluated in plain mmdet first. Where a figure is not the one recorded, nothing is exported; exit code 1.
     """
-    from kdbench.search.export import Options, export
+    from kdbench.outcome.export import Options, export
 
     options = Options(trial, register, storage, tracking_uri, data_root, device, tolerance)
     done = export(study, output, options, lambda line: click.echo(line, err=True))

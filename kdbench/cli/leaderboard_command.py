@@ -75,7 +75,7 @@ def _page(
 
     if output is None:
         raise InputError("--format html: makes a file and prints nothing; say where: -o report.html")
-    from kdbench.search.report import write_report
+    from kdbench.outcome.report import write_report
 
     write_report(output, *studies, task=task, storage=folder, tracking_uri=uri, images=images)
     click.echo(f"wrote {output}", err=True)

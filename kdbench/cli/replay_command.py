@@ -23,7 +23,7 @@ def command(
 
     TRIAL is STUDY/TRIAL, a trial's name, or the start of a recipe's hash. The study is left as it is. Exit code 1 where a figure differs.
     """
-    from kdbench.search.replay import replay
+    from kdbench.outcome.replay import replay
     from kdbench.specs.paths import storage_folder
 
     root = Path(data_root).expanduser().absolute() if data_root else None

@@ -55,8 +55,8 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
 
     Trains the teacher (once), the baseline and the method's trials, and prints the leaderboard.
     """
-    from kdbench.search import api
-    from kdbench.search.planning import Request, make_plan
+    from kdbench import studies
+    from kdbench.planning.study import Request, make_plan
     from kdbench.specs.paths import storage_folder
 
     folder = storage_folder(storage)
@@ -65,11 +65,11 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
     if planned.data.notes:
         click.echo(f"data: {planned.data.notes}", err=True)
     if dry_run:
-        from kdbench.search.dry_run import describe
+        from kdbench.planning.dry_run import describe
 
         click.echo(describe(planned, folder))
         return
-    finish(api.start(planned, folder, address), folder, planned.plan.tracking_uri)
+    finish(studies.start(planned, folder, address), folder, planned.plan.tracking_uri)
 
 
 def finish(result: Any, folder: Any, tracking_uri: str | None) -> None:

@@ -36,7 +36,7 @@ def command(
     most (in the F1 score of the image at IoU 0.5).
     """
     from kdbench.errors import InputError
-    from kdbench.search.showing import show
+    from kdbench.outcome.showing import show
     from kdbench.specs.paths import storage_folder
 
     root = Path(data_root).expanduser().absolute() if data_root else None

@@ -38,7 +38,7 @@ def command(
 
     RECIPE is a recipe.json of a trial, or a short YAML file: task, and optionally method, params, training, set, seed.
     """
-    from kdbench.search.single import Options, train_file
+    from kdbench.running.single import Options, train_file
 
     outcome = train_file(
         recipe, Options(data_root, storage, tracking_uri, teacher, device, threads, report, track=not no_track)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdbench.errors import InputError
-from kdbench.methods.agreement import same_anchors
-from kdbench.methods.align import aligner
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
-from kdbench.methods.levels import Levels, check_levels, check_shapes, chosen
+from kdbench.methods.shared.agreement import same_anchors
+from kdbench.methods.shared.align import aligner
+from kdbench.methods.shared.levels import Levels, check_levels, check_shapes, chosen
 
 Source = Literal["fpn", "cls"]
 

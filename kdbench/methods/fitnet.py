@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdbench.errors import InputError
-from kdbench.methods.adapters import adapter
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
-from kdbench.methods.levels import check_levels, check_widths
-from kdbench.methods.schedules import Decay, DecayUnit, factor
+from kdbench.methods.shared.adapters import adapter
+from kdbench.methods.shared.levels import check_levels, check_widths
+from kdbench.methods.shared.schedules import Decay, DecayUnit, factor
 
 TINY = 1e-12
 """Added to a vector's length before it divides."""

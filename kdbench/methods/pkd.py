@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdbench.errors import InputError
-from kdbench.methods.align import aligner
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
-from kdbench.methods.levels import Levels, check_levels, chosen
-from kdbench.methods.schedules import Decay, DecayUnit, factor
+from kdbench.methods.shared.align import aligner
+from kdbench.methods.shared.levels import Levels, check_levels, chosen
+from kdbench.methods.shared.schedules import Decay, DecayUnit, factor
 
 EPSILON = 1e-6
 """Added to the standard deviation, not to the variance."""

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 GROUP = "kdbench.methods"
 BUILT_IN = {
     "none": "kdbench.methods.none:NoDistillation",
-    "defeat": "kdbench.methods.defeat:DeFeat",
-    "fgfi": "kdbench.methods.fgfi:FGFI",
+    "defeat": "kdbench.methods.defeat.method:DeFeat",
+    "fgfi": "kdbench.methods.fgfi.method:FGFI",
     "fitnet": "kdbench.methods.fitnet:FitNet",
-    "fgd": "kdbench.methods.fgd:FGD",
-    "ld": "kdbench.methods.ld:LD",
+    "fgd": "kdbench.methods.fgd.method:FGD",
+    "ld": "kdbench.methods.ld.method:LD",
     "pkd": "kdbench.methods.pkd:PKD",
     "cwd": "kdbench.methods.cwd:CWD",
-    "mgd": "kdbench.methods.mgd:MGD",
-    "icd": "kdbench.methods.icd:ICD",
-    "lgd": "kdbench.methods.lgd:LGD",
+    "mgd": "kdbench.methods.mgd.method:MGD",
+    "icd": "kdbench.methods.icd.method:ICD",
+    "lgd": "kdbench.methods.lgd.method:LGD",
 }
 
 

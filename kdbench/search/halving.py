@@ -1,14 +1,14 @@
-"""Asynchronous successive halving (ASHA) that remembers: Ray's own scheduler, fed again from the ledger on resume.
+"""Asynchronous successive halving (ASHA) that remembers: fed again from the ledger on resume, it decides as it did.
 
 Reference: Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020, arXiv 1810.05934.
+Differs from the paper: a trial that falls behind is stopped and not paused, as in Ray Tune's `ASHAScheduler`, whose
+decisions these are.
 """
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, Literal
-
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+import math
+from typing import Literal
 
 
 class Halving:
@@ -19,25 +19,39 @@ class Halving:
         grace: epochs that every trial may have.
         factor: of the trials that reach a rung, one in `factor` goes on.
         mode: whether the best values are the largest or the smallest.
+
+    Example:
+        >>> halving = Halving(epochs=9)
+        >>> [halving.report(f"trial-{n}", 1, value) for n, value in enumerate((0.3, 0.1, 0.2, 0.4))]
+        [False, True, True, False]
     """
 
     def __init__(self, epochs: int, grace: int = 1, factor: int = 3, mode: Literal["max", "min"] = "max") -> None:
-        self._scheduler = ASHAScheduler(
-            time_attr="epoch",
-            metric="value",
-            mode=mode,
-            max_t=epochs + 1,
-            grace_period=max(1, min(grace, epochs)),
-            reduction_factor=factor,
-            stop_last_trials=False,
-        )
-        self._epochs = epochs
-        self._known: dict[str, Any] = {}
+        self._epochs, self._factor, self._sign = epochs, factor, 1.0 if mode == "max" else -1.0
+        first = max(1, min(grace, epochs))
+        count = int(math.log((epochs + 1) / first) / math.log(factor) + 1)
+        self._rungs: list[tuple[int, dict[str, float]]] = [
+            (first * factor**number, {}) for number in reversed(range(count))
+        ]
+        """The highest first: its epoch, and the merit of every trial that came by, stopped ones included."""
 
     def report(self, trial: str, epoch: int, value: float) -> bool:
         """Tell a value (of the task's metric) in the order in which values come; True: stop this trial."""
-        if trial not in self._known:
-            self._known[trial] = SimpleNamespace(trial_id=trial)
-            self._scheduler.on_trial_add(None, self._known[trial])
-        decision = self._scheduler.on_trial_result(None, self._known[trial], {"epoch": epoch, "value": value})
-        return decision == TrialScheduler.STOP and epoch < self._epochs
+        merit = self._sign * value
+        for rung, seen in self._rungs:
+            if epoch < rung:
+                continue
+            if trial in seen:
+                return False
+            bar = self._bar(seen)
+            seen[trial] = merit
+            return bar is not None and merit < bar and epoch < self._epochs
+        return False
+
+    def _bar(self, seen: dict[str, float]) -> float | None:
+        """What the next trial has to reach: the quantile of those that came by before it."""
+        if not seen:
+            return None
+        import numpy as np
+
+        return float(np.nanpercentile(list(seen.values()), (1 - 1 / self._factor) * 100))

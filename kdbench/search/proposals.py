@@ -11,20 +11,17 @@ import itertools
 import json
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
-
-import optuna
+from typing import TYPE_CHECKING, Any
 
 from kdbench.specs import metrics
 from kdbench.specs.base import canonical_json
 from kdbench.specs.space import Domain, choose, grid_points
 from kdbench.specs.study import StudyPlan
 
+if TYPE_CHECKING:
+    import optuna
+
 STARTUP_TRIALS = 8
-DIRECTIONS = {
-    "max": optuna.study.StudyDirection.MAXIMIZE,
-    "min": optuna.study.StudyDirection.MINIMIZE,
-}
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,8 @@ def propose(plan: StudyPlan, arm: str, number: int, past: list[Past]) -> dict[st
         return next(itertools.islice(grid_points(domains, fixed, context), number, None), None)
     if number == 0:
         return choose(domains, fixed, context, lambda name, _domain: first[name])
+    import optuna
+
     seed = int(hashlib.sha256(f"{plan.seed}/{arm}/{number}".encode()).hexdigest()[:8], 16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -61,7 +60,9 @@ def propose(plan: StudyPlan, arm: str, number: int, past: list[Past]) -> dict[st
             sampler = optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True
             )
-        study = optuna.create_study(direction=DIRECTIONS[metrics.mode(plan.task.metric)], sampler=sampler)
+        study = optuna.create_study(
+            direction="minimize" if metrics.mode(plan.task.metric) == "min" else "maximize", sampler=sampler
+        )
         for trial in past:
             known = _as_optuna(trial, domains, fixed, context)
             if known is not None:
@@ -92,6 +93,8 @@ def _as_optuna(
     past: Past, domains: dict[str, Domain], fixed: dict[str, Any], context: dict[str, Any]
 ) -> optuna.trial.FrozenTrial | None:
     """The past trial as Optuna has it, or None if its values (published ones, say) lie outside the space."""
+    import optuna
+
     params: dict[str, Any] = {}
     distributions: dict[str, optuna.distributions.BaseDistribution] = {}
     inside = True

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from kdbench.data import batches
 from kdbench.detectors import configs, models
 from kdbench.methods.base import DetectorInfo
-from kdbench.training import batches
 
 Family = Literal["one_stage", "two_stage", "fcos", "atss", "gfl", "mask", "cascade"]
 """RetinaNet, Faster R-CNN, FCOS, ATSS, GFL, Mask R-CNN, Cascade R-CNN."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import distributed, multiprocessing
 
+from kdbench.data import batches
 from kdbench.methods.base import Method
 from kdbench.testing import detectors, training
-from kdbench.training import batches
 from kdbench.training.distiller import Distiller, DistributedDistiller
 
 

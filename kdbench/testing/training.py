@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from kdbench.data import batches
 from kdbench.detectors import taps as tapping
 from kdbench.methods.base import DetectorInfo, Method, Progress
 from kdbench.testing import detectors
-from kdbench.training import batches
 from kdbench.training.distiller import Distiller
+from kdbench.training.labels import labels_of
 
 
 def method_class(method: str | type[Method]) -> type[Method]:
@@ -59,7 +60,7 @@ def terms_on_identical_features(distiller: Distiller, data: dict[str, Any]) -> d
     opened = batches.to_device(copy.deepcopy(data), torch.device("cpu"))
     with tapping.capture(distiller.student, taps, loss_pass=taps.assigned) as caught, torch.no_grad():
         distiller.student(return_loss=True, **opened)
-    batch = batches.labels_of(opened, masks=taps.masks)
+    batch = labels_of(opened, masks=taps.masks)
     batch.assigned = tapping.assigned(caught.targets) if taps.assigned else []
     with torch.no_grad():
         return dict(distiller.method(caught.features, caught.features, batch, Progress(0, 1, 0, 1)))

@@ -10,6 +10,7 @@ from kdbench.errors import did_you_mean
 from kdbench.tracking.mirror import Mirror
 from kdbench.tracking.names import LONGEST_TAG, flatten, metrics, shorten
 from kdbench.tracking.record import STATUS, Closing, Record
+from kdbench.tracking.store import tracking_uri
 
 log = logging.getLogger("kdbench.tracking")
 
@@ -138,3 +139,12 @@ def _key(*parts: str) -> str:
 
 def _tags(tags: dict[str, Any]) -> dict[str, str]:
     return {name: shorten(str(value), LONGEST_TAG) for name, value in tags.items() if value is not None}
+
+
+def open_tracker(uri: str | None, storage: Path) -> Tracker:
+    """The writer of runs, at the storage folder's own database where no URI is given.
+
+    Raises:
+        InputError: nothing answers there.
+    """
+    return Tracker(tracking_uri(storage, uri), storage)

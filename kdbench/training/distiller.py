@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from kdbench.data import batches
+from kdbench.data.streams import RandomStream
 from kdbench.detectors import taps as tapping
 from kdbench.detectors.head_losses import HeadLosses
 from kdbench.detectors.roi_logits import RoiSource
 from kdbench.errors import InputError
 from kdbench.methods.base import Features, Method, Progress, Taps
-from kdbench.training import batches, terms
-from kdbench.training.streams import RandomStream
+from kdbench.training import terms
+from kdbench.training.labels import labels_of
 
 
 class Distiller(nn.Module):
@@ -110,7 +112,7 @@ class Distiller(nn.Module):
         return outputs(self(data), data)
 
     def _distil(self, data: dict[str, Any], taps: Taps, student: tapping.Captured) -> dict[str, Tensor]:
-        batch = batches.labels_of(data, masks=taps.masks)
+        batch = labels_of(data, masks=taps.masks)
         if taps.assigned:
             batch.assigned = tapping.assigned(student.targets)
         if taps.head_losses:

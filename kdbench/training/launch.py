@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import distributed
 
-from kdbench.errors import RunError
+from kdbench.errors import InputError, RunError
 from kdbench.training.callbacks import Outcome, TrainingCallback
-from kdbench.training.train import Job, Rank, check_device, train_rank
+from kdbench.training.job import Job, Rank, check_device
+from kdbench.training.rank import train_rank
 
 
 @contextmanager
@@ -35,8 +36,6 @@ def train_processes(job: Job, callback: TrainingCallback) -> Outcome:
     device = check_device(job.recipe, job.device)
     world = job.recipe.schedule.gpus
     if device == "cuda" and world > torch.cuda.device_count():
-        from kdbench.errors import InputError
-
         raise InputError(f"schedule.gpus: {world} asked for, this machine has {torch.cuda.device_count()}")
     with tempfile.TemporaryDirectory() as folder:
         rendezvous = f"file://{Path(folder) / 'rendezvous'}"

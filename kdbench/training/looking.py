@@ -64,8 +64,8 @@ def detections(
     from kdbench.data.loaders import test_loader
     from kdbench.detectors import models
     from kdbench.detectors.weights import load_weights
+    from kdbench.evaluation.scoring import predict
     from kdbench.training.config import mmdet_config
-    from kdbench.training.evaluation import predict
 
     if teacher and recipe.teacher is not None:
         spec = ModelSpec(config=recipe.teacher.config, set=recipe.teacher.set)

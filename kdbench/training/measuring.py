@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kdbench.training.callbacks import Outcome
-from kdbench.training.train import Job, check_device
+from kdbench.training.job import Job, check_device
 
 SPLITS = {"best": "val", "report": "test"}
 """What a figure is filed under, and mmdet's name of the split that it is measured on."""
@@ -29,8 +29,8 @@ def measure(job: Job, weights: Path, summary: dict[str, float]) -> Outcome:
     from kdbench.data.loaders import build_dataset, test_loader
     from kdbench.detectors import configs, models
     from kdbench.detectors.weights import load_weights
+    from kdbench.evaluation.scoring import predict, score
     from kdbench.training.config import mmdet_config
-    from kdbench.training.evaluation import predict, score
 
     if job.threads:
         torch.set_num_threads(job.threads)

@@ -11,7 +11,7 @@ import torch
 from kdbench import ops
 from kdbench.data import Prepared
 from kdbench.specs.recipe import Recipe
-from kdbench.training.train import check_device
+from kdbench.training.job import check_device
 
 IMAGES = 8
 
@@ -49,7 +49,7 @@ class Probe:
         from torch.utils.data import Subset
 
         from kdbench.data.loaders import build_dataset, test_loader
-        from kdbench.training.evaluation import predict
+        from kdbench.evaluation.scoring import predict
 
         dataset = build_dataset(self.cfg.data.val)
         some: Any = Subset(dataset, range(min(IMAGES, len(dataset))))

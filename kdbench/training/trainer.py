@@ -11,19 +11,20 @@ from torch import distributed
 from kdbench.data.loaders import build_dataset, test_loader, train_loader
 from kdbench.detectors import weights
 from kdbench.errors import Infeasible
+from kdbench.evaluation import scoring
+from kdbench.evaluation.flops import gflops
 from kdbench.specs import metrics
-from kdbench.training import checkpoints, evaluation, seeds
+from kdbench.training import checkpoints, seeds
 from kdbench.training.assembly import assemble
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.config import mmdet_config
 from kdbench.training.config_text import config_text
 from kdbench.training.distiller import DistributedDistiller
-from kdbench.training.flops import gflops
+from kdbench.training.job import Job, Rank, check_device
 from kdbench.training.optimizers import Optimizers, StepHook
 from kdbench.training.runner import EpochEndHook, MeterHook, TrialRunner
 from kdbench.training.spending import Spending
 from kdbench.training.statistics import box_statistics
-from kdbench.training.train import Job, Rank, check_device, history_of
 
 
 class Trainer:
@@ -155,7 +156,7 @@ class Trainer:
         epoch = runner.epoch + 1
         means = self.meter.epoch_metrics()
         figures = self._evaluate(self.search_dataset, self.search_data)
-        value = evaluation.ranked(figures, self.recipe.metric)
+        value = scoring.ranked(figures, self.recipe.metric)
         seconds = self.meter.lap()
         told = {
             **{f"val/{name}": figure for name, figure in figures.items()},
@@ -180,9 +181,9 @@ class Trainer:
         if self.rank.world > 1:
             for buffer in self.student.buffers():
                 distributed.broadcast(buffer, 0)
-        results = evaluation.predict(self.student, loader, self.device)
-        results = evaluation.gather(results, len(dataset))
-        return evaluation.score(dataset, results, self.recipe.metric)
+        results = scoring.predict(self.student, loader, self.device)
+        results = scoring.gather(results, len(dataset))
+        return scoring.score(dataset, results, self.recipe.metric)
 
     def _report(self) -> dict[str, float]:
         dataset = build_dataset(self.cfg.data.test)
@@ -225,7 +226,7 @@ class Trainer:
         self.step_hook.scaler.load_state_dict(content["loss_scaler"])
         self.runner._epoch, self.runner._iter = content["epoch"], content["iteration"]
         self.meter.seconds, self.meter.peak_bytes = content["seconds"], content["peak_bytes"]
-        self.history = history_of(content)
+        self.history = [Evaluation(**entry) for entry in content["history"]]
         streams = content["rng"][self.rank.rank]
         seeds.set_rng_state(streams["global"])
         self.distiller.set_rng_state(streams["distiller"])

@@ -2,7 +2,7 @@
 
 import torch
 
-from kdbench.methods.fgfi_masks import rpn_anchors
+from kdbench.methods.fgfi.masks import rpn_anchors
 from kdbench.testing import detectors
 from kdbench.testing.methods import MethodContract
 

@@ -17,10 +17,10 @@ import pytest
 
 from kdbench.data import prepare
 from kdbench.data.loaders import build_dataset
+from kdbench.evaluation.crowdhuman.boxes import Scene, clip
+from kdbench.evaluation.crowdhuman.curve import GRID
+from kdbench.evaluation.crowdhuman.metrics import Result, evaluate
 from kdbench.specs.dataset import DatasetSpec
-from kdbench.training.crowdhuman import Result, evaluate
-from kdbench.training.crowdhuman_boxes import Scene, clip
-from kdbench.training.crowdhuman_curve import GRID
 
 Arrays = dict[str, np.ndarray]
 HERE = Path(__file__).parent / "data"

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from kdbench.detectors.teachers import trained_teacher
 from kdbench.methods import registry
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.space import Domain, load_space
@@ -14,7 +15,6 @@ from kdbench.specs.study import StudyPlan
 from kdbench.specs.task import TaskSpec, load_task
 from kdbench.tracking.store import tracking_uri
 from kdbench.tracking.writer import Tracker
-from kdbench.training.teachers import trained_teacher
 
 EPOCHS = 3
 ENDS = {5: ("pruned", None), 7: ("infeasible", "loss is <b>NaN</b> & more, at iteration 12"), 9: ("failed", "no disk")}

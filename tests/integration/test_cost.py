@@ -14,7 +14,8 @@ from kdbench.specs.recipe import Recipe, task_recipe
 from kdbench.specs.task import load_task
 from kdbench.training import spending
 from kdbench.training.callbacks import Evaluation, TrainingCallback
-from kdbench.training.train import Job, train
+from kdbench.training.job import Job
+from kdbench.training.train import train
 from tests.integration.stopping import Stop, StopAfter
 
 COSTS = {"cost/device_hours", "cost/peak_memory_gb", "cost/params_m", "cost/gflops", "sec_per_iter"}

@@ -14,13 +14,14 @@ import yaml
 from kdbench.cli import main
 from kdbench.data import prepare
 from kdbench.errors import InputError
-from kdbench.search.resolving import look_at_models
-from kdbench.search.single import Options, train_file
+from kdbench.planning.resolving import look_at_models
+from kdbench.running.single import Options, train_file
 from kdbench.specs import resources
 from kdbench.specs.recipe import task_recipe
 from kdbench.specs.task import load_task
 from kdbench.training.callbacks import Outcome
-from kdbench.training.train import Job, train
+from kdbench.training.job import Job
+from kdbench.training.train import train
 
 FIGURES = ("mMR", "AP", "JI", "JI_threshold", "mAP")
 

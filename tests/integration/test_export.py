@@ -16,8 +16,8 @@ import torch
 import yaml
 
 from kdbench.cli import main
+from kdbench.running.single import Options, train_file
 from kdbench.search.finding import find
-from kdbench.search.single import Options, train_file
 from tests.integration.running import ENVIRONMENT, write_tiny
 
 NAMES = {"README.md", "annotations", "config.py", "evidence.json", "recipe.json", "student.pth"}

@@ -14,7 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 from kdbench.cli import cli
-from kdbench.search.report import study_report
+from kdbench.detectors.teachers import trained_teacher
+from kdbench.outcome.report import study_report
 from kdbench.specs.recipe import task_recipe
 from kdbench.specs.short_recipe import ShortRecipe
 from kdbench.specs.task import load_task
@@ -22,7 +23,6 @@ from kdbench.tracking.client import make_client
 from kdbench.tracking.reader import read_history, read_runs
 from kdbench.tracking.store import tracking_uri
 from kdbench.tracking.writer import Tracker
-from kdbench.training.teachers import trained_teacher
 from tests.integration.browser import chromium_page, needs_chromium
 from tests.integration.planted import ENDS, plant
 

@@ -14,7 +14,8 @@ from kdbench.methods import registry
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe
 from kdbench.specs.task import TaskSpec, load_task
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
-from kdbench.training.train import Job, train
+from kdbench.training.job import Job
+from kdbench.training.train import train
 from tests.integration.stopping import Stop, StopAfter
 
 
@@ -172,8 +173,7 @@ def test_two_processes_train_and_resume(
 def test_a_teacher_of_another_architecture_is_refused(
     storage: Path, task: TaskSpec, data: Prepared, change: dict[str, Any], words: str
 ) -> None:
-    from kdbench.detectors import configs, models, weights
-    from kdbench.training import teachers
+    from kdbench.detectors import configs, models, teachers, weights
 
     cfg = configs.load_model_config(task.student.config, {**task.student.set})
     configs.set_num_classes(cfg, len(data.classes))

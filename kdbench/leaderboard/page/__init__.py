@@ -2,7 +2,7 @@
 
 `gather` reads from MLflow what the page shows, the files named after charts turn it into plotly's figures (plain
 data), and `write` puts them into the template. What only the search can tell (the importance of parameters, the
-settings of the winner) is handed in as plain data; `kdbench.search.report` does it all.
+settings of the winner) is handed in as plain data; `kdbench.outcome.report` does it all.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from kdbench.specs.study import BASELINE
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a task's winner; `kdbench.search.winner` makes them.
+    """The settings of a task's winner; `kdbench.outcome.winner` makes them.
 
     Attributes:
         text: a YAML file that `kdbench train` takes.

@@ -12,8 +12,8 @@ from torch import Tensor
 from cases import Arrays, Check, close, gradient, leftovers, numbered, same, tensor, untouched
 from cases.defeat_maps import backbone_checks, neck_checks
 from cases.defeat_method import OFF, backward, batch_of, defeat, progress_of, schedule_of, weight
-from kdbench.methods import masks, schedules
 from kdbench.methods.base import Batch, Features, Progress, RoiLogits
+from kdbench.methods.shared import masks, schedules
 
 SCHEDULE = r"out_(none|linear|cosine|up_down)_E(\d+)"
 KNOWN = (

@@ -12,7 +12,7 @@ from torch import Tensor
 from cases import Arrays, Check, boxes_of, close, gradient, leftovers, tensor, untouched
 from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Progress
-from kdbench.methods.fgd import TERMS, attention
+from kdbench.methods.fgd.method import TERMS, attention
 
 KNOWN = (
     r"out_(loss|fg|bg|attention|relation)",

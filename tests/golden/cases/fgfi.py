@@ -13,8 +13,10 @@ from torch import Tensor
 from cases import Arrays, Check, close, gradient, leftovers, numbered, same, tensor, untouched
 from cases.defeat_method import batch_of
 from cases.imitation import KNOWN, method_of, neck_checks, with_layers
-from kdbench.methods import fgfi_masks, masks, registry
+from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, Progress
+from kdbench.methods.fgfi import masks as fgfi_masks
+from kdbench.methods.shared import masks
 
 MASK = r"out_roi_mask_phi([0-9.]+)_l(\d+)"
 OURS = (*KNOWN, MASK, r"out_box_level", r"out_mask", r"out_norm", r"out_loss", r"grad_student")

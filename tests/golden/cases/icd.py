@@ -27,10 +27,10 @@ from cases.icd_method import (
     temperature_of,
 )
 from cases.icd_sampler import sampler_checks
-from kdbench.methods import icd_losses
 from kdbench.methods.base import Method, Progress
-from kdbench.methods.icd_descriptors import descriptors, scale_code
-from kdbench.methods.icd_weights import logits
+from kdbench.methods.icd import losses as icd_losses
+from kdbench.methods.icd.descriptors import descriptors, scale_code
+from kdbench.methods.icd.weights import logits
 
 ATOL = 2e-5
 RESULTS = ("q.", "pad.", "posenc.", "out.", "loss.", "grad.", "gradnorm.")

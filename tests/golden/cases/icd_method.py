@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cases import Arrays, tensor
 from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, Progress
-from kdbench.methods.icd_instances import Draws
+from kdbench.methods.icd.instances import Draws
 
 START = Progress(0, 1, 0, 1)
 FORMS = {"mse": "mse", "l1": "l1", "smoothl1": "smoothL1", "l2": "L2"}

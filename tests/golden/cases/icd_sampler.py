@@ -11,7 +11,7 @@ from torch import Tensor
 from cases import Arrays, Check, close, tensor
 from kdbench.methods import registry
 from kdbench.methods.base import BoxStatistics, DetectorInfo
-from kdbench.methods.icd_instances import Draws
+from kdbench.methods.icd.instances import Draws
 
 DRAWS = 200_000
 

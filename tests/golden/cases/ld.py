@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from cases import Arrays, Check, close, gradient, leftovers, tensor, untouched
-from kdbench.methods.ld import divergence, weighted_loss
+from kdbench.methods.ld.method import divergence, weighted_loss
 
 
 def cases(arrays: Arrays) -> list[Check]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cases import Arrays, tensor
 from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, Progress
-from kdbench.methods.lgd_tokens import Tokens
+from kdbench.methods.lgd.tokens import Tokens
 
 ON, OFF = Progress(0, 1, 0, 2), Progress(0, 1, 1, 2)
 """The hint reaches the student, and does not: with stop_frac 0.5."""

@@ -156,7 +156,7 @@ def config(data: Prepared, split: str) -> dict[str, Any]:
 
 
 def test_perfect_detections_score_one(tmp_path: Path) -> None:
-    from kdbench.training.evaluation import score
+    from kdbench.evaluation.scoring import score
 
     data = prepare(shapes(), tmp_path, None)
     dataset = build_dataset({**config(data, "search"), "test_mode": True})

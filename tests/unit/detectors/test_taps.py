@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from kdbench.data import batches
 from kdbench.detectors import configs, models, roi_logits, taps
 from kdbench.errors import InputError
 from kdbench.methods.base import Taps
 from kdbench.testing import detectors
-from kdbench.training import batches
+from kdbench.training.labels import labels_of
 
 
 def opened(**kwargs: Any) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def test_both_networks_see_the_same_boxes(proposals: Any) -> None:
     data = opened(boxes=(3, 0), ignored=1)
     with taps.capture(student, Taps(roi_logits=proposals), loss_pass=True) as caught:
         student(return_loss=True, **data)
-    neck, batch = caught.features.neck, batches.labels_of(data)
+    neck, batch = caught.features.neck, labels_of(data)
     found = source.logits(caught.roi, neck, neck, batch, data["img_metas"])
     assert len(found) == (2 if proposals == "both" else 1)
     for entry in found:
@@ -109,7 +110,7 @@ def test_labels_belong_to_the_teachers_boxes() -> None:
     data = opened(boxes=(6, 4))
     with torch.no_grad():
         neck = teacher.extract_feat(data["img"])
-        rois, labels = source._teacher_rois(neck, batches.labels_of(data), data["img_metas"])
+        rois, labels = source._teacher_rois(neck, labels_of(data), data["img_metas"])
     assert (labels < 3).sum() >= 10
     for roi, label in zip(rois, labels.tolist(), strict=True):
         image = int(roi[0])
@@ -130,7 +131,7 @@ def test_a_teacher_whose_config_is_for_testing_only_samples_as_the_student() -> 
             taps.RoiPass(),
             student.extract_feat(data["img"]),
             teacher.extract_feat(data["img"]),
-            batches.labels_of(data),
+            labels_of(data),
             data["img_metas"],
         )
     assert len(pairs[0].labels) == 2 * 48

@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdbench.errors import InputError
 from kdbench.methods import registry
-from kdbench.methods.adapters import Adapter
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, Progress, RoiLogits
-from kdbench.methods.roi_kl import group_kl
+from kdbench.methods.defeat.roi_kl import group_kl
+from kdbench.methods.shared.adapters import Adapter
 
 TWO = DetectorInfo("two_stage", 3, (8, 8), (4, 8), (4, 8, 16, 32))
 WIDE = replace(TWO, neck_channels=(12, 12), backbone_channels=(6, 12, 24, 48))

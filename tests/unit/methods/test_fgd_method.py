@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from kdbench.errors import InputError
-from kdbench.methods import fgd_masks, registry
+from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Progress
+from kdbench.methods.fgd import masks as fgd_masks
 
 ONE = DetectorInfo("one_stage", 3, (4, 4), (8, 16), (4, 8, 16, 32))
 WIDE = DetectorInfo("one_stage", 3, (6, 6), (8, 16), (8, 16, 32, 64))

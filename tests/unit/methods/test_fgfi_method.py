@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdbench.errors import InputError
-from kdbench.methods import fgfi_masks, registry
+from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Progress
-from kdbench.methods.fgfi import difference
+from kdbench.methods.fgfi import masks as fgfi_masks
+from kdbench.methods.fgfi.method import difference
 
 ONE = DetectorInfo("one_stage", 3, (4, 4), (8, 16), (4, 8, 16, 32))
 WIDE = DetectorInfo("one_stage", 3, (6, 6), (8, 16), (8, 16, 32, 64))

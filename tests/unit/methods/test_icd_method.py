@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdbench.errors import InputError
-from kdbench.methods import icd_losses, registry
+from kdbench.methods import registry
 from kdbench.methods.base import Batch, BoxStatistics, DetectorInfo, Features, GradientRules, Method, Progress
-from kdbench.methods.icd_instances import at_most, draw, prior_of, slots_of
-from kdbench.methods.icd_params import ICDParams
-from kdbench.methods.icd_weights import attention_weights, logits
+from kdbench.methods.icd import losses as icd_losses
+from kdbench.methods.icd.instances import at_most, draw, prior_of, slots_of
+from kdbench.methods.icd.params import ICDParams
+from kdbench.methods.icd.weights import attention_weights, logits
 
 ONE = DetectorInfo("one_stage", 3, (16, 16), (8, 16), (4, 8, 16, 32))
 WIDE = replace(ONE, neck_channels=(24, 24))

@@ -9,9 +9,10 @@ import torch
 
 from kdbench.detectors.families import FAMILIES
 from kdbench.errors import InputError
-from kdbench.methods import ld_region, registry
+from kdbench.methods import registry
 from kdbench.methods.base import Assigned, Batch, DetectorInfo, Features, Progress
-from kdbench.methods.ld import divergence
+from kdbench.methods.ld import region as ld_region
+from kdbench.methods.ld.method import divergence
 
 INFO = DetectorInfo("one_stage", 2, (4,), (8,), (4,) * 4, head="GFLHead", score_channels=2, bins=3)
 START = Progress(0, 1, 0, 1)

@@ -12,9 +12,9 @@ from torch import Tensor
 from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, GradientRules, OwnOptimizer, Progress
-from kdbench.methods.lgd_descriptors import crops_of
-from kdbench.methods.lgd_hint import hint_loss
-from kdbench.methods.lgd_tokens import tokens_of
+from kdbench.methods.lgd.descriptors import crops_of
+from kdbench.methods.lgd.hint import hint_loss
+from kdbench.methods.lgd.tokens import tokens_of
 
 ONE = DetectorInfo("one_stage", 3, (8, 8), (8, 16), (4, 8), "RetinaHead")
 TWO = replace(ONE, family="two_stage", head="StandardRoIHead")

@@ -11,7 +11,7 @@ from torch import Tensor
 from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, Progress
-from kdbench.methods.mgd import area_factor
+from kdbench.methods.mgd.method import area_factor
 
 SQUARES = tuple(((-4.0 * s, -4.0 * s, 4.0 * s, 4.0 * s),) for s in (8, 16, 32, 64, 128))
 ONE = DetectorInfo(

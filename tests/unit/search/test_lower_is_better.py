@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from kdbench.running.progress import ProgressView
 from kdbench.search.board import Board
-from kdbench.search.progress import ProgressView
 from kdbench.search.trials import TrialState
 from kdbench.specs.recipe import TeacherRef
 from kdbench.specs.space import load_space
@@ -83,7 +83,7 @@ def test_a_trial_that_never_reported_is_not_the_best(tmp_path: Path) -> None:
 
 
 def test_what_a_stopped_trial_reached(tmp_path: Path) -> None:
-    from kdbench.search.tuning import _last_costs
+    from kdbench.running.tuning import _last_costs
 
     board = Board(plan("mMR"), tmp_path, teacher_ready=True, listeners=[])
     trial = board.next()

@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kdbench.data import batches
+from kdbench.data.streams import RandomStream
 from kdbench.errors import InputError
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
 from kdbench.testing import detectors, training
-from kdbench.training import batches, terms
+from kdbench.training import terms
 from kdbench.training.distiller import Distiller
-from kdbench.training.streams import RandomStream
 
 
 class Noisy(Method):

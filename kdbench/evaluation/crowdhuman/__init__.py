@@ -1,0 +1,1 @@
+"""CrowdHuman's metrics, none of which is COCO's or VOC's."""

@@ -1,0 +1,1 @@
+"""What several methods use: masks, levels, adapters, losses, schedules."""

@@ -1,0 +1,176 @@
+"""One recipe without Ray: `kdbench train`. Tracked in MLflow like a trial without a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kdbench.data import Prepared, prepare
+from kdbench.detectors import teachers
+from kdbench.errors import InputError, RunError
+from kdbench.planning.resolving import look_at_models, resolve_method
+from kdbench.search.finding import SINGLE, record_single
+from kdbench.specs.base import load_yaml
+from kdbench.specs.paths import storage_folder
+from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
+from kdbench.specs.short_recipe import ShortRecipe
+from kdbench.specs.task import TaskSpec, load_task
+from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
+from kdbench.training.job import Job, check_device
+from kdbench.training.train import train
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything of `kdbench train` beside the recipe."""
+
+    data_root: str | None = None
+    storage: str | None = None
+    tracking_uri: str | None = None
+    teacher: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    report: bool = False
+    track: bool = True
+
+
+def train_file(file: str, options: Options) -> Outcome:
+    """Train the recipe of a file; its teacher first, if the store lacks it.
+
+    Raises:
+        InputError: the file or what it names is wrong.
+        RunError: the training ended as infeasible.
+    """
+    storage = storage_folder(options.storage)
+    raw = load_yaml(Path(file))
+    if not isinstance(raw, dict):
+        raise InputError(f"{file}: a recipe has keys and values, e.g. 'task: shapes'")
+    root = Path(options.data_root).expanduser().absolute() if options.data_root else None
+    if "version" in raw:
+        recipe = Recipe.parse(raw, file)
+        data = prepare(recipe.dataset, storage, root)
+        weights = teachers.require(storage, recipe.teacher)
+    else:
+        recipe, data, weights = _resolve(ShortRecipe.parse(raw, file), file, storage, root, options)
+    check_device(recipe, options.device)
+    return _train(recipe, data, weights, storage / "runs" / recipe.hash, storage, options)
+
+
+def _resolve(
+    short: ShortRecipe, file: str, storage: Path, root: Path | None, options: Options
+) -> tuple[Recipe, Prepared, Path | None]:
+    task = load_task(short.task, short.set)
+    data = prepare(task.dataset, storage, root)
+    resolved = resolve_method(short.method, short.params, look_at_models(task, data.classes), f"{file}, params")
+    reference: TeacherRef | None = None
+    if resolved.needs_teacher:
+        if options.teacher:
+            reference = teachers.given_teacher(storage, task, options.teacher, tuple(data.classes))
+        else:
+            reference = teachers.trained_teacher(task)
+            if not teachers.weights_file(storage, reference).is_file():
+                _train_teacher(task, reference, data, storage, options)
+    recipe = task_recipe(task, resolved.method.name, resolved.params, short.training, reference, short.seed)
+    return recipe, data, teachers.require(storage, reference)
+
+
+def _train_teacher(task: TaskSpec, reference: TeacherRef, data: Prepared, storage: Path, options: Options) -> None:
+    recipe = teacher_recipe(task)
+    workdir = storage / "runs" / recipe.hash
+    outcome = _train(recipe, data, None, workdir, storage, options, teacher=True)
+    content = {"source": "trained", "recipe": recipe.plain(), "summary": outcome.summary}
+    teachers.publish(storage, reference.id, workdir / "student.pth", content)
+
+
+def _train(
+    recipe: Recipe,
+    data: Prepared,
+    weights: Path | None,
+    workdir: Path,
+    storage: Path,
+    options: Options,
+    *,
+    teacher: bool = False,
+) -> Outcome:
+    tracker, key = None, ""
+    if options.track:
+        from kdbench.tracking.writer import open_tracker
+
+        tracker = open_tracker(options.tracking_uri, storage)
+        key = _open(tracker, recipe, teacher)
+    workdir.mkdir(parents=True, exist_ok=True)
+    what = "teacher" if teacher else recipe.method.name
+    with Bar(f"{what} {recipe.hash}", recipe.metric, tracker, key) as bar:
+        job = Job(recipe, data, workdir, weights, options.device, options.threads, options.report)
+        try:
+            outcome = train(job, bar)
+        except KeyboardInterrupt:
+            if tracker:
+                tracker.interrupt(key)
+            raise
+    root = Path(options.data_root).expanduser().absolute() if options.data_root else None
+    content = {"end": outcome.end, "reason": outcome.reason, "summary": outcome.summary}
+    reports = {str(entry.epoch): entry.metrics for entry in outcome.history}
+    record_single(workdir, recipe, root, {**content, "reports": reports}, data=data.content, teacher=teacher)
+    if tracker:
+        artifacts = [path for path in (workdir / "mmdet_config.py", workdir / "log.txt") if path.is_file()]
+        tracker.close(key, outcome.end, summary=outcome.summary, reason=outcome.reason, artifacts=artifacts)
+    if outcome.end != "completed":
+        raise RunError(f"{what} {recipe.hash} is {outcome.end}: {outcome.reason}")
+    return outcome
+
+
+def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
+    if teacher:
+        key: str = tracker.open_teacher(
+            recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
+        )
+        return key
+    tracker.open_study(recipe.task, SINGLE, tags={}, params={})
+    key = tracker.open_trial(
+        recipe.task,
+        SINGLE,
+        recipe.hash,
+        method=recipe.method.name,
+        recipe=recipe.plain(),
+        recipe_hash=recipe.hash,
+        config_hash=recipe.config_hash,
+        seed=recipe.seed,
+        teacher=recipe.teacher.id if recipe.teacher else None,
+        stage="train",
+        tags={},
+    )
+    return key
+
+
+class Bar(TrainingCallback):
+    """A progress bar on stderr, and the tracker's epochs where there is one."""
+
+    def __init__(self, title: str, metric: str, tracker: Any = None, key: str = "") -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True))
+        self.title, self.metric, self.tracker, self.key = title, metric, tracker, key
+        self.task = self.bar.add_task(title, total=None)
+
+    def __enter__(self) -> Bar:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def on_iteration(self, iteration: int, max_iterations: int, terms: dict[str, float]) -> None:
+        self.bar.update(self.task, completed=iteration, total=max_iterations)
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        if self.tracker:
+            self.tracker.log_epoch(self.key, evaluation.epoch, evaluation.metrics)
+        loss = evaluation.metrics["train/loss"]
+        figures = f"epoch {evaluation.epoch}, {self.metric} {evaluation.value:.3f}, loss {loss:.3f}"
+        self.bar.update(self.task, description=f"{self.title}: {figures}")
+        if not self.bar.console.is_terminal:
+            self.bar.console.print(f"{self.title}: {figures}", highlight=False, soft_wrap=True)
