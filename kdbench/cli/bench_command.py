@@ -7,15 +7,7 @@ from typing import Any
 
 import click
 
-from kdbench.cli.options import (
-    address_option,
-    cpus_option,
-    data_root_option,
-    gpus_option,
-    set_option,
-    storage_option,
-    tracking_option,
-)
+from kdbench.cli.options import data_root_option, set_option, where_options
 
 
 @click.command("bench", epilog="Example: kdbench bench methods_shapes --grade smoke")
@@ -32,12 +24,7 @@ from kdbench.cli.options import (
 @data_root_option
 @click.option("--name", metavar="STUDY", help="Name of the run [default: SUITE-GRADE, numbered].")
 @set_option
-@click.option("--concurrent", type=int, metavar="N", help="Trainings at once [default: as many as fit].")
-@cpus_option
-@gpus_option
-@address_option
-@storage_option
-@tracking_option
+@where_options("trainings")
 @click.option(
     "--teacher",
     multiple=True,

@@ -52,3 +52,21 @@ set_option: Callable[..., Any] = click.option(
     callback=key_values,
     help="Change the task (schedule.lr=0.01, student.model.backbone.depth=34) or fix a parameter (method.decay=linear). Repeatable.",
 )
+
+
+def where_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Where and how many at once: what every command has that trains on Ray.
+
+    Args:
+        what: is trained, as its help names it.
+    """
+    many = f"{what.capitalize()} at once [default: as many as fit]."
+    concurrent = click.option("--concurrent", type=int, metavar="N", help=many)
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        options = (concurrent, cpus_option, gpus_option, address_option, storage_option, tracking_option)
+        for option in reversed(options):  # decorators apply from the last to the first
+            command = option(command)
+        return command
+
+    return add

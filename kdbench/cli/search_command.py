@@ -6,15 +6,7 @@ from typing import Any
 
 import click
 
-from kdbench.cli.options import (
-    address_option,
-    cpus_option,
-    data_root_option,
-    gpus_option,
-    set_option,
-    storage_option,
-    tracking_option,
-)
+from kdbench.cli.options import data_root_option, set_option, where_options
 
 
 @click.command(
@@ -41,12 +33,7 @@ from kdbench.cli.options import (
 @set_option
 @click.option("--algorithm", type=click.Choice(["optuna", "random", "grid"]), default="optuna", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="none", show_default=True)
-@click.option("--concurrent", type=int, metavar="N", help="Trials at once [default: as many as fit].")
-@cpus_option
-@gpus_option
-@address_option
-@storage_option
-@tracking_option
+@where_options("trials")
 @click.option("--teacher", default="train", show_default=True, metavar="FILE|URL|train", help="Weights of the teacher.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search and of its trainings.")
 @click.option("--dry-run", is_flag=True, help="Print the first recipe, the number of trials and an estimate of time.")

@@ -272,6 +272,16 @@ class Method(nn.Module):
                 "use a teacher trained on the same classes"
             )
 
+    def required(self, teacher: DetectorInfo | None) -> DetectorInfo:
+        """The teacher, for a method that cannot do without one.
+
+        Raises:
+            InputError: there is none.
+        """
+        if teacher is None:
+            raise InputError(f"method {self.name} needs a teacher; name one in the task or with --teacher")
+        return teacher
+
     @classmethod
     def default_params(cls, student: DetectorInfo) -> dict[str, Any]:
         """Published values where they depend on the detector; the rest are the defaults of `Params`."""

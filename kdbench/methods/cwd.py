@@ -7,19 +7,19 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from kdbench.errors import InputError
-from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
+from kdbench.methods.base import Batch, DetectorInfo, Features, MethodParams, Progress, Taps
 from kdbench.methods.shared.agreement import same_anchors
-from kdbench.methods.shared.align import aligner
-from kdbench.methods.shared.levels import Levels, check_levels, check_shapes, chosen
+from kdbench.methods.shared.fpn import LevelMethod
+from kdbench.methods.shared.levels import Levels, check_shapes
 
 Source = Literal["fpn", "cls"]
 
 
-class CWD(Method):
+class CWD(LevelMethod):
     """A softmax over the positions makes each channel a distribution; the student's is pulled to the teacher's.
 
     With a = softmax(T_l / tau), b = softmax(S_l / tau) over the H * W positions of each channel of each image:
@@ -57,17 +57,6 @@ class CWD(Method):
     weights = ("weight",)
     presets = {"cwd_cls": {"source": "cls"}}
 
-    def __init__(self, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        super().__init__(params, student, teacher)
-        self.levels = chosen(self.params.levels, student)
-        if not self.taps():
-            return
-        if teacher is None:
-            raise InputError("method cwd needs a teacher; name one in the task or with --teacher")
-        if self.params.source == "fpn":
-            widths = [(student.neck_channels[level], teacher.neck_channels[level]) for level in self.levels]
-            self.aligners = nn.ModuleList(aligner(*pair) for pair in widths)
-
     @classmethod
     def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
         """Refuse levels of different strides, and class maps whose channels do not mean the same.
@@ -79,8 +68,6 @@ class CWD(Method):
         assert isinstance(params, CWD.Params)
         if params.weight and params.source == "cls":
             _check_class_maps(student, teacher or student)
-        if params.weight:
-            check_levels("cwd", params.levels, "weight", student, teacher or student)
 
     def taps(self) -> Taps:
         cls = self.params.source == "cls"

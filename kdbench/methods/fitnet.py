@@ -77,8 +77,7 @@ class FitNet(Method):
         p = self.params
         if not self.taps():
             return
-        if teacher is None:
-            raise InputError("method fitnet needs a teacher; name one in the task or with --teacher")
+        teacher = self.required(teacher)
         how: dict[str, Any] = {
             "adapt": p.adapt,
             "relu": False,

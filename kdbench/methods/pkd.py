@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from kdbench.errors import InputError
-from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
-from kdbench.methods.shared.align import aligner
-from kdbench.methods.shared.levels import Levels, check_levels, chosen
+from kdbench.methods.base import Batch, DetectorInfo, Features, MethodParams, Progress
+from kdbench.methods.shared.fpn import LevelMethod
+from kdbench.methods.shared.levels import Levels
 from kdbench.methods.shared.schedules import Decay, DecayUnit, factor
 
 EPSILON = 1e-6
@@ -21,7 +20,7 @@ ROUNDING = 1e-6
 """A channel whose deviation is below this share of its mean is constant, up to float32's rounding."""
 
 
-class PKD(Method):
+class PKD(LevelMethod):
     """Both maps are standardised per channel; the squared difference is then 1 minus their Pearson correlation.
 
     With mean and std of each channel over the batch and all positions (std with n - 1, n = N * H * W):
@@ -66,33 +65,13 @@ class PKD(Method):
         "NeurIPS 2022, arXiv 2207.02039"
     )
     weights = ("weight",)
+    same_strides = False
     presets = {"pkd_two_stage_teacher": {"weight": 6.0}}
-
-    def __init__(self, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        super().__init__(params, student, teacher)
-        self.levels = chosen(self.params.levels, student)
-        if not self.taps():
-            return
-        if teacher is None:
-            raise InputError("method pkd needs a teacher; name one in the task or with --teacher")
-        widths = [(student.neck_channels[level], teacher.neck_channels[level]) for level in self.levels]
-        self.aligners = nn.ModuleList(aligner(*pair) for pair in widths)
-
-    @classmethod
-    def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        """Refuse levels that one of the detectors has not."""
-        super().check(params, student, teacher)
-        assert isinstance(params, PKD.Params)
-        if params.weight:
-            check_levels("pkd", params.levels, "weight", student, teacher or student, same_strides=False)
 
     @classmethod
     def default_params(cls, student: DetectorInfo) -> dict[str, Any]:
         """6 for two-stage students; 10 for one-stage ones with a one-stage teacher (preset pkd_two_stage_teacher: 6)."""
         return {"weight": 6.0 if student.family == "two_stage" else 10.0}
-
-    def taps(self) -> Taps:
-        return Taps(neck=bool(self.params.weight))
 
     def forward(self, student: Features, teacher: Features, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """The weighted terms, one a level."""

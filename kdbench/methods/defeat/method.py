@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdbench.errors import InputError
 from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
 from kdbench.methods.defeat import check as defeat_check
 from kdbench.methods.defeat.params import DeFeatParams
@@ -71,8 +70,7 @@ class DeFeat(Method):
         self.strides = student.neck_strides
         if not self.taps():
             return
-        if teacher is None:
-            raise InputError("method defeat needs a teacher; name one in the task or with --teacher")
+        teacher = self.required(teacher)
         p: DeFeatParams = self.params
         how: dict[str, Any] = {"adapt": p.adapt, "init_std": p.adapt_init_std}
         if p.neck:

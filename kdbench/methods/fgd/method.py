@@ -8,19 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdbench.errors import InputError
-from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
+from kdbench.methods.base import Batch, DetectorInfo, Features, MethodParams, Progress
 from kdbench.methods.fgd.context import Context
 from kdbench.methods.fgd.masks import focal_weights
 from kdbench.methods.fgd.params import FGDParams
-from kdbench.methods.shared.agreement import heads_agree
-from kdbench.methods.shared.align import aligner
-from kdbench.methods.shared.levels import check_levels, check_shapes, chosen
+from kdbench.methods.shared.fpn import InheritingLevelMethod
+from kdbench.methods.shared.levels import check_shapes
 
 TERMS = ("fg", "bg", "attention", "relation")
 
 
-class FGD(Method):
+class FGD(InheritingLevelMethod):
     """Per level, for the aligned student S and the teacher T (C channels, H * W cells), with A = |x|:
 
         Sp = H W softmax_cells(mean_c A / tau)       Ch = C softmax_channels(mean_cells A / tau)
@@ -60,25 +58,10 @@ class FGD(Method):
 
     def __init__(self, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
         super().__init__(params, student, teacher)
-        self.levels = chosen(self.params.levels, student)
-        self.heads_agree = teacher is not None and heads_agree(student, teacher)
-        if not self.taps():
-            return
-        if teacher is None:
-            raise InputError("method fgd needs a teacher; name one in the task or with --teacher")
-        widths = [(student.neck_channels[level], teacher.neck_channels[level]) for level in self.levels]
-        self.aligners = nn.ModuleList(aligner(*pair) for pair in widths)
-        if self.params.lambda_ratio:
-            self.student_context = nn.ModuleList(Context(width) for _, width in widths)
-            self.teacher_context = nn.ModuleList(Context(width) for _, width in widths)
-
-    @classmethod
-    def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        """Refuse levels that one of the detectors has not, or whose maps differ in size."""
-        super().check(params, student, teacher)
-        assert isinstance(params, FGDParams)
-        if params.alpha:
-            check_levels("fgd", params.levels, "alpha", student, teacher or student)
+        if self.taps() and self.params.lambda_ratio:
+            widths = [self.required(teacher).neck_channels[level] for level in self.levels]
+            self.student_context = nn.ModuleList(Context(width) for width in widths)
+            self.teacher_context = nn.ModuleList(Context(width) for width in widths)
 
     @classmethod
     def default_params(cls, student: DetectorInfo) -> dict[str, Any]:
@@ -89,13 +72,6 @@ class FGD(Method):
         if student.head in ("FCOSHead", "RepPointsHead"):
             values["alpha"] = 1.6e-3
         return {**values, "temperature": 0.8} if student.head == "FCOSHead" else values
-
-    @property
-    def inherits(self) -> bool:
-        return bool(self.taps()) and self.params.init_student_head and self.heads_agree
-
-    def taps(self) -> Taps:
-        return Taps(neck=bool(self.params.alpha))
 
     def forward(self, student: Features, teacher: Features, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """The weighted terms, each summed over the levels."""

@@ -71,8 +71,7 @@ class FGFI(Method):
         p = self.params
         if not self.taps():
             return
-        if teacher is None:
-            raise InputError("method fgfi needs a teacher; name one in the task or with --teacher")
+        teacher = self.required(teacher)
         ours, theirs = (_widths(p, info) for info in (student, teacher))
         how: dict[str, Any] = {"adapt": p.adapt, "relu": p.adapt_relu, "init_std": p.adapt_init_std}
         self.adapters = nn.ModuleList(adapter(*pair, **how) for pair in zip(ours, theirs, strict=True))

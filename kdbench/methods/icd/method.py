@@ -87,8 +87,7 @@ class ICD(Method):
         self._prior: Prior | None = None
         if not self.on:
             return
-        if teacher is None:
-            raise InputError("method icd needs a teacher; name one in the task or with --teacher")
+        teacher = self.required(teacher)
         width = icd_check.hidden_dim(p, teacher)
         described = width_of(self.num_classes, p.add_scale)
         self.width = width

@@ -60,8 +60,8 @@ class LD(Method):
     def __init__(self, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
         super().__init__(params, student, teacher)
         self.num_classes, self.bins = student.num_classes, student.bins
-        if self.taps() and teacher is None:
-            raise InputError("method ld needs a teacher; name one in the task or with --teacher")
+        if self.taps():
+            self.required(teacher)
 
     @classmethod
     def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:

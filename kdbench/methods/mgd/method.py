@@ -8,19 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdbench.errors import InputError
-from kdbench.methods.base import Batch, DetectorInfo, Features, Method, MethodParams, Progress, Taps
+from kdbench.methods.base import Batch, DetectorInfo, Features, MethodParams, Progress
 from kdbench.methods.mgd.block import Generation
 from kdbench.methods.mgd.params import MGDParams
-from kdbench.methods.shared.agreement import heads_agree
-from kdbench.methods.shared.align import aligner
-from kdbench.methods.shared.levels import check_levels, check_shapes, chosen
+from kdbench.methods.shared.fpn import InheritingLevelMethod
+from kdbench.methods.shared.levels import check_shapes
 
 FULL = (800, 1333)
 """Short and long side of the inputs, in pixels, for which the published alphas were tuned."""
 
 
-class MGD(Method):
+class MGD(InheritingLevelMethod):
     """A small convolutional block a level must rebuild the teacher's map T from a randomly erased student's map S.
 
     With U uniform in [0, 1), drawn anew for each step, level and image, one number a position (`mask_on_channel`: one a
@@ -64,23 +62,9 @@ class MGD(Method):
 
     def __init__(self, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
         super().__init__(params, student, teacher)
-        self.levels = chosen(self.params.levels, student)
-        self.heads_agree = teacher is not None and heads_agree(student, teacher)
-        if not self.taps():
-            return
-        if teacher is None:
-            raise InputError("method mgd needs a teacher; name one in the task or with --teacher")
-        widths = [(student.neck_channels[level], teacher.neck_channels[level]) for level in self.levels]
-        self.aligners = nn.ModuleList(aligner(*pair) for pair in widths)
-        self.generators = nn.ModuleList(Generation(width) for _, width in widths)
-
-    @classmethod
-    def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        """Refuse levels that one of the detectors has not, or whose maps differ in size."""
-        super().check(params, student, teacher)
-        assert isinstance(params, MGDParams)
-        if params.alpha_mgd:
-            check_levels("mgd", params.levels, "alpha_mgd", student, teacher or student)
+        if self.taps():
+            theirs = self.required(teacher).neck_channels
+            self.generators = nn.ModuleList(Generation(theirs[level]) for level in self.levels)
 
     @classmethod
     def default_params(cls, student: DetectorInfo) -> dict[str, Any]:
@@ -88,13 +72,6 @@ class MGD(Method):
         if student.family == "two_stage":
             return {"alpha_mgd": 5e-7, "lambda_mgd": 0.45, "levels": "first_4", "init_student_head": False}
         return {"alpha_mgd": 2e-5, "lambda_mgd": 0.65, "levels": "all", "init_student_head": True}
-
-    @property
-    def inherits(self) -> bool:
-        return bool(self.taps()) and self.params.init_student_head and self.heads_agree
-
-    def taps(self) -> Taps:
-        return Taps(neck=bool(self.params.alpha_mgd))
 
     def forward(self, student: Features, teacher: Features, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """The weighted terms, one a level."""
