@@ -33,7 +33,7 @@ class DeFeat(Method):
 
     Shapes: neck[l] (N, C_l, H_l, W_l), backbone[s] (N, C_s, H_s, W_s), logits (R, K+1).
     Units: boxes in pixels of the padded input.
-    Raises: InputError where the detectors do not suit (see `defeat_check`).
+    Raises: InputError where the detectors do not suit (see `defeat.check`).
     Reference: Distilling Object Detectors via Decoupled Features, CVPR 2021, arXiv 2103.14475.
     Differs from the paper: as the released code, map losses count channels (`norm`), and the head term is off by
         default; unlike that code, labels are those of the sampling that gave the proposals, background is the label
@@ -84,7 +84,7 @@ class DeFeat(Method):
 
     @classmethod
     def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        """Refuse terms that the detectors cannot have; see `defeat_check`."""
+        """Refuse terms that the detectors cannot have; see `defeat.check`."""
         super().check(params, student, teacher)
         assert isinstance(params, DeFeatParams)
         defeat_check.check(params, student, teacher or student)

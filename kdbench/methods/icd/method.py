@@ -52,7 +52,7 @@ class ICD(Method):
     Batch: loss_distill is a mean over images (form mse) or sums over the batch (other forms); identification and
         localisation are divided by the batch's numbers of descriptions and objects. An image without objects adds 0
         and counts. Ignored boxes play no part.
-    Raises: InputError where the detectors do not suit (see `icd_check`) or their maps differ in size.
+    Raises: InputError where the detectors do not suit (see `icd.check`) or their maps differ in size.
     Reference: Instance-Conditional Knowledge Distillation for Object Detection, NeurIPS 2021, arXiv 2110.12724.
     Differs from the paper: as the released PyTorch code, size hints are five bins of pixels, the localisation is
         relative to the box, and the imitation is averaged in each image first. Unlike that code, each image's size
@@ -98,7 +98,7 @@ class ICD(Method):
 
     @classmethod
     def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        """Refuse widths and levels that do not fit; see `icd_check`."""
+        """Refuse widths and levels that do not fit; see `icd.check`."""
         super().check(params, student, teacher)
         assert isinstance(params, ICDParams)
         if params.lambda_distill:

@@ -46,7 +46,7 @@ class LGD(Method):
     Batch: in loss_hint each image counts by itself; the student's own losses are normalised as the detector does it. For
         two processes with half the batch each that is another gradient wherever the detector's own is, and a two-stage
         detector draws the boxes of its second pass at random.
-    Raises: InputError for detectors or values that do not suit (see `lgd_check`), and for `segmentation` on data without
+    Raises: InputError for detectors or values that do not suit (see `lgd.check`), and for `segmentation` on data without
         masks.
     Reference: LGD: Label-guided Self-distillation for Object Detection, AAAI 2022, arXiv 2109.11496.
     Differs from the official code: its iteration numbers are shares of the training; the embeddings are as wide as the FPN,
@@ -84,7 +84,7 @@ class LGD(Method):
 
     @classmethod
     def check(cls, params: MethodParams, student: DetectorInfo, teacher: DetectorInfo | None) -> None:
-        """Refuse what the detector cannot have, and options that contradict each other; see `lgd_check`."""
+        """Refuse what the detector cannot have, and options that contradict each other; see `lgd.check`."""
         super().check(params, student, teacher)
         assert isinstance(params, LGDParams)
         if params.lambda_hint or params.instructive_loss_weight:
@@ -147,7 +147,7 @@ class LGD(Method):
         return tokens_of(batch, p.context, p.segmentation)
 
     def descriptors(self, tokens: Tokens, batch: Batch) -> Tensor:
-        """(T, k), see `lgd_descriptors`."""
+        """(T, k), see `lgd.descriptors`."""
         one_hot = self.params.class_code == "one_hot"
         crops = self.crops(tokens, batch) if self.params.segmentation else None
         return lgd_descriptors.descriptors(tokens, batch.labels, self.num_classes, one_hot, crops)
