@@ -12,6 +12,8 @@ from kdbench.data.reading.finding import Files, Found, NotFound
 from kdbench.data.reading.values import around, flag, ident, number, sides, whole
 from kdbench.errors import InputError
 
+FILE_KEYS = ("file_name", "path", "coco_url")
+"""Where an image's name stands; LVIS has but its address."""
 LONGEST = 18
 """Digits of an id that may be a number."""
 
@@ -63,7 +65,10 @@ class CocoFile:
         sizes: dict[str, tuple[int, int]] = {}
         for place, entry in enumerate(self.content["images"]):
             where = f"images[{place}]"
-            key, name = self._id(entry, "id", where), str(self._of(entry, "file_name", where))
+            key = self._id(entry, "id", where)
+            name = next((str(entry[k]) for k in FILE_KEYS if entry.get(k) is not None), None)
+            if name is None:
+                name = str(self._of(entry, "file_name", where))
             found = self._find(name, key)
             file = found.file if found else name
             if key in listed:
@@ -156,7 +161,8 @@ class CocoFile:
         area = item.get("area")
         return Box(
             (left, top, left + width, top + height),
-            self.names.get(category, ""),
+            # An id that no category has is a class that no task has.
+            self.names.get(category, f"category_id {category}"),
             self._flag(item, "iscrowd", image.file, label) or self._flag(item, "ignore", image.file, label),
             item.get("segmentation"),
             None if area is None else number(area),

@@ -153,10 +153,7 @@ def test_entities_do_not_blow_up(tmp_path: Path) -> None:
 
 def test_xml_nested_without_end(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text("<a>" * 200_000 + "</a>" * 200_000)
-    try:
-        assert sum(1 for _ in read_xml(tmp_path / "a.xml").root.iter()) == 200_000
-    except InputError as error:
-        assert "broken XML" in str(error)
+    assert sum(1 for _ in read_xml(tmp_path / "a.xml").root.iter()) == 200_000
 
 
 def test_lists_of_power_shell(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from kdbench.data.reading.values import around, flag, ident, number, sides, whole
 
+NUMBERS = {"160.0": 160, " 12,5 ": 12.5, "1e2": 100, -1.5: -1.5, 3: 3}
+NO_NUMBERS = ["1,234.5", "12px", None, [1], True, "", float("nan"), 10**400]
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [(3, 3), ("160.0", 160), (" 12,5 ", 12.5), ("1e2", 100), (-1.5, -1.5), ("1,234.5", None), ("12px", None)]
-    + [(None, None), ([1], None), (True, None), ("", None), (float("nan"), None), (10**400, None)],
-)
+
+@pytest.mark.parametrize(("value", "found"), [*NUMBERS.items(), *((value, None) for value in NO_NUMBERS)])
 def test_numbers(value: Any, found: float | None) -> None:
     assert math.isnan(number(value)) if found is None else number(value) == found
 
@@ -24,12 +23,11 @@ def test_sides_of_an_image(value: Any, found: int) -> None:
     assert whole(value) == found
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [("0", False), ("1", True), ("0.0", False), ("1.0", True), ("False", False), ("true", True), (" no ", False)]
-    + [(0, False), (2, True), (0.0, False), (None, False), ("", False), (float("nan"), False), (True, True)]
-    + [("Unspecified", False), ("nan", False), ("Yes", True)],
-)
+YES = ["1", "1.0", "true", "Yes", 2, True]
+NO = ["0", "0.0", "False", " no ", "", "nan", "Unspecified", 0, 0.0, None, float("nan"), False]
+
+
+@pytest.mark.parametrize(("value", "found"), [*((value, True) for value in YES), *((value, False) for value in NO)])
 def test_flags(value: Any, found: bool) -> None:
     assert flag(value) is found
 
