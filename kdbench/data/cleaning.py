@@ -32,7 +32,7 @@ WORDS = {
     "reshaped": "boxes written as text or with named sides read",
     "turned": "boxes with corners the wrong way round put in order",
     "rotated": "rotated boxes taken as the upright box around them",
-    "remasked": "masks written without their outer list mended",
+    "remasked": "masks written as text or as points read",
     "roots": "root category that no box has left out",
     "encodings": "files read though not in their encoding or with a bare '&'",
     "foreign": "XML files that are no annotations skipped",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -10,6 +11,13 @@ def usable_mask(segmentation: Any, width: int, height: int) -> tuple[Any, str]:
     """The mask as COCO writes it, or None, and what was wrong with it (empty: nothing)."""
     if segmentation is None or segmentation == []:
         return None, "has no mask"
+    if isinstance(segmentation, str):
+        # What went through a table is text.
+        try:
+            mask, wrong = usable_mask(json.loads(segmentation), width, height)
+        except (ValueError, RecursionError):
+            return None, "its mask is text that nobody can read"
+        return mask, wrong or "its mask was text: read"
     if isinstance(segmentation, dict):
         wrong = _wrong_code(segmentation, width, height)
         return (None if wrong else segmentation), wrong

@@ -12,6 +12,7 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -116,7 +117,7 @@ class Files:
     def _listing(self, head: str) -> frozenset[str]:
         """Names of the files in a folder, which is read once."""
         if head not in self._names:
-            self._names[head] = _files_in(os.path.join(self.folder, head))
+            self._names[head] = frozenset(_scan(os.path.join(self.folder, head))[0])
         return self._names[head]
 
     def _of_folder(self, head: str) -> dict[str, list[str]]:
@@ -137,7 +138,8 @@ class Files:
 
     def _refuse_outside(self, path: str, name: str) -> None:
         """A name that leads to a file elsewhere means that file; one of another machine leads nowhere."""
-        if posixpath.normpath(path).startswith("../") or (path.startswith("/") and os.path.isfile(path)):
+        leaves = path.startswith("/") or posixpath.normpath(path).startswith("../")
+        if leaves and os.path.isfile(os.path.join(self.folder, path)):
             raise NotFound(
                 f"{name!r} lies outside of the image folder {self.folder}; set 'images' to a folder that holds all images"
             )
@@ -196,25 +198,32 @@ def _last(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def _files_in(folder: str) -> frozenset[str]:
+def _scan(folder: str) -> tuple[list[str], list[str]]:
+    """Names of the files and of the folders in a folder. A link that leads nowhere is neither, as a pipe is."""
+    files: list[str] = []
+    folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if entry.is_file())
+            for entry in entries:
+                if entry.is_file():
+                    files.append(entry.name)
+                elif entry.is_dir():
+                    folders.append(entry.name)
     except (OSError, ValueError):
-        return frozenset()
+        pass
+    return files, folders
 
 
-def _walk(folder: Path) -> list[str]:
+def _walk(folder: Path) -> Iterator[str]:
     """Every file below a folder, through links too; a link that leads back is followed once."""
-    found: list[str] = []
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
+    heads = [""]
+    while heads:
+        head = heads.pop()
+        real = os.path.realpath(os.path.join(folder, head))
         if real in seen:
-            folders.clear()
             continue
         seen.add(real)
-        folders.sort()
-        head = os.path.relpath(place, folder)
-        found += names if head == "." else [f"{head}/{name}" for name in names]
-    return found
+        files, folders = _scan(real)
+        heads += [posixpath.join(head, name) for name in sorted(folders, reverse=True)]
+        yield from (posixpath.join(head, name) for name in files)

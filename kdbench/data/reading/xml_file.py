@@ -71,6 +71,9 @@ def _text(data: bytes, path: Path) -> tuple[str, str]:
             raise InputError(
                 f"{path}: line {line}: its encoding {name!r} is unknown and the text is not UTF-8; save it as UTF-8"
             ) from None
+    if encoding.startswith(("utf-16", "utf-32")) and marked(data) is None:
+        # .NET writes so: the declaration could not have been found in bytes that were UTF-16.
+        encoding = "utf-8"
     for attempt in (WIDER.get(encoding, encoding), encoding, "utf-8"):
         try:
             text = data.decode(attempt)

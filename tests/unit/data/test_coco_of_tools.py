@@ -62,6 +62,8 @@ def coco(
         ([box(1)], [image(1, "C:\\set\\1.JPG")], "1 images found under another name than the listed"),
         ([box(1)], [image(1, "1")], "1 images found under another name than the listed"),
         ([box(1)], [image(1, "./1.jpg")], ""),
+        ([box(1)], [image(1, "../../label-studio/media/upload/1.jpg")], "1 images found under another name"),
+        ([box(1, corners=[BOX])], None, "1 boxes written as text or with named sides read"),
         ([box(1)], [{"id": 1, "coco_url": "http://images.org/train/1.jpg"}], "images found under another name"),
         ([box(1), box(2)], [image(1), image(2, "1.jpg")], "1 images listed twice skipped"),
         ([box(1), box(2, 2)], [image(1), image(2, "1.jpg")], "1 images listed twice skipped"),
@@ -81,6 +83,14 @@ def test_what_is_read(tmp_path: Path, annotations: list[Any], images: list[Any] 
     assert data.notes == "" if not notes else notes.lstrip("0123456789") in data.notes
     if notes[:1].isdigit():
         assert data.notes.startswith(f"{3 * int(notes.split()[0])} ")
+
+
+@pytest.mark.parametrize("wrap", [lambda item: item, lambda item: {"0": item}])
+def test_an_only_entry_without_its_list(tmp_path: Path, wrap: Any) -> None:
+    picture(tmp_path / "images" / "1.jpg")
+    values = {"images": wrap(image(1)), "annotations": wrap(box(1)), "categories": wrap(CAT)}
+    (tmp_path / "a.json").write_text(json.dumps(values))
+    assert boxes(prepared(tmp_path, SPLIT)) == {"1.jpg": [BOX]}
 
 
 def test_flags_that_say_yes(tmp_path: Path) -> None:
@@ -195,6 +205,7 @@ def test_two_files_of_one_tail(tmp_path: Path) -> None:
         ('[{"image": "a.jpg", "annotations": []}]', "CreateML"),
         ('{"images": [], "categories": []}', "has no 'annotations'"),
         ('{"images": {}, "annotations": [], "categories": []}', "'images' is no list"),
+        ('{"images": 3, "annotations": [], "categories": []}', "'images' is no list"),
         ("3", "is no object"),
     ],
 )
@@ -243,13 +254,16 @@ RUNS = {"size": [120, 160], "counts": [120 * 160 - 100, 100]}
         ({**RUNS, "counts": "~~"}, False, "objects without a usable mask ignored"),
         ({**RUNS, "counts": ""}, False, "objects without a usable mask ignored"),
         ([[10, 20, 40, 20, 40, 60]], True, ""),
-        ([10, 20, 40, 20, 40, 60], True, "masks written without their outer list mended"),
-        ([[10, 20], [40, 20], [40, 60]], True, "masks written without their outer list mended"),
-        ([[[10, 20], [40, 20], [40, 60]]], True, "masks written without their outer list mended"),
+        ([10, 20, 40, 20, 40, 60], True, "masks written as text or as points read"),
+        ([[10, 20], [40, 20], [40, 60]], True, "masks written as text or as points read"),
+        ([[[10, 20], [40, 20], [40, 60]]], True, "masks written as text or as points read"),
         ([[10, 20, 40, 20]], False, "objects without a usable mask ignored"),
         ([["a", 20, 40, 20, 40, 60]], False, "objects without a usable mask ignored"),
         ([], False, "objects without a usable mask ignored"),
         ("[[1, 2]]", False, "objects without a usable mask ignored"),
+        ("[[1, 2", False, "objects without a usable mask ignored"),
+        ("[[10, 20, 40, 20, 40, 60]]", True, "masks written as text or as points read"),
+        (float("nan"), False, "objects without a usable mask ignored"),
     ],
 )
 def test_masks(tmp_path: Path, mask: Any, usable: bool, notes: str) -> None:

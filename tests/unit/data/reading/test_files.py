@@ -100,6 +100,11 @@ def test_xml_with_a_name_that_is_no_encoding(tmp_path: Path, declared: str) -> N
         read_xml(tmp_path / "a.xml")
 
 
+def test_utf_8_that_says_utf_16(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(xml("猫", "utf-16").encode())
+    assert read_xml(tmp_path / "a.xml").root.findtext("name") == "猫"
+
+
 def test_utf_8_under_another_name_is_seen(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_bytes(xml("日本語", "Shift_JIS").encode())
     tree = read_xml(tmp_path / "a.xml")

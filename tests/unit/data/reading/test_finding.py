@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdbench.data.reading.finding import Files, NotFound
+from kdbench.data.reading.finding import Files, Found, NotFound
 
 
 def files(tmp_path: Path, *names: str) -> Files:
@@ -104,6 +104,10 @@ def test_what_lies_outside_is_refused(tmp_path: Path) -> None:
     for name in ("../val/a.jpg", "..\\val\\a.jpg", str(tmp_path / "val" / "a.jpg")):
         with pytest.raises(NotFound, match="lies outside of the image folder"):
             found.find(name)
+    # Of another machine, where nothing lies here.
+    upload = found.find("../../upload/1/x.jpg")
+    assert upload is None
+    assert found.find("../../upload/val/x.jpg") == Found("val/x.jpg", "found by its tail")
     inside = found.find(str(tmp_path / "images" / "val" / "x.jpg"))
     assert inside is not None
     assert inside.file == "val/x.jpg"
@@ -139,6 +143,15 @@ def test_links_that_lead_back_end(tmp_path: Path) -> None:
     (tmp_path / "far" / "b.jpg").touch()
     os.symlink(tmp_path / "far", tmp_path / "images" / "linked")
     assert found.all() == ["a/im.jpg", "linked/b.jpg"]
+
+
+def test_links_to_nothing_and_pipes_are_no_files(tmp_path: Path) -> None:
+    found = files(tmp_path, "a.jpg")
+    os.symlink(tmp_path / "gone.jpg", tmp_path / "images" / "b.jpg")
+    os.mkfifo(tmp_path / "images" / "c.jpg")
+    assert found.all() == ["a.jpg"]
+    assert found.find("b.jpg") is None
+    assert found.find("x/c.jpg") is None
 
 
 def test_many_names_cost_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

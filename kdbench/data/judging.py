@@ -24,7 +24,7 @@ SHARE = 0.1
 FEW = 3
 
 
-def look_over(spec: DatasetSpec, name: str, split: RawSplit, classes: tuple[str, ...], content: dict[str, Any]) -> None:
+def judge(spec: DatasetSpec, name: str, split: RawSplit, classes: tuple[str, ...], content: dict[str, Any]) -> None:
     """Look at a cleaned split as a whole; what seems wrong is added to its remarks.
 
     Args:
