@@ -145,6 +145,7 @@ def _of_folders(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     pictures = Files(_folder(place, "images", root))
     raw = RawSplit(pictures.folder, [])
     files = annotations.all()
+    owners: dict[tuple[str, str], str] = {}
     for file in files:
         content = read_voc(annotations.folder / file)
         if content.foreign:
@@ -154,6 +155,12 @@ def _of_folders(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
         if picture is None:
             raw.tell("missing", content.filename or file, "", f"no image of {file} in {place}/: skipped")
             continue
+        owner = owners.setdefault((picture.file, posixpath.basename(file)), file)
+        if owner != file:
+            raise InputError(
+                f"{annotations.folder}: {owner!r} and {file!r} both lead to {picture.file!r} in {pictures.folder}; set 'images' "
+                "to a folder with the images of both"
+            )
         if picture.mended:
             raw.tell("renamed", picture.file, "", f"{picture.mended}, for {file}")
         raw.images.append(content.image(picture.file, raw))

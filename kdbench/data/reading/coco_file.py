@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.data.raw import Box, Image, RawSplit, put_together
-from kdbench.data.reading.finding import Files, Found, NotFound
+from kdbench.data.reading.finding import Files, Found, NotFound, may_be_one
 from kdbench.data.reading.values import around, flag, ident, number, sides, whole
 from kdbench.errors import InputError
 
@@ -62,7 +62,7 @@ class CocoFile:
 
     def _images(self) -> None:
         listed: dict[Any, str] = {}
-        sizes: dict[str, tuple[int, int]] = {}
+        first: dict[str, tuple[str, tuple[int, int]]] = {}
         for place, entry in enumerate(self.content["images"]):
             where = f"images[{place}]"
             key = self._id(entry, "id", where)
@@ -88,7 +88,12 @@ class CocoFile:
                 self.raw.tell("renamed", file, "", f"{found.mended}, listed as {name!r}")
             width, height = whole(entry.get("width")), whole(entry.get("height"))
             size = (width, height) if width and height else (0, 0)
-            known = sizes.setdefault(file, size)
+            other, known = first.setdefault(file, (name, size))
+            if other != name and not may_be_one(other, name):
+                raise InputError(
+                    f"{self.path}: {other!r} and {name!r} both lead to {file!r} in {self.files.folder}; set 'images' to the "
+                    "folder that their names begin in"
+                )
             if known != size and all(known) and all(size):
                 raise InputError(
                     f"{self.path}: {file!r} is listed twice, with {known[0]} x {known[1]} and with {size[0]} x {size[1]} "

@@ -150,6 +150,12 @@ def test_roots(tmp_path: Path, categories: list[Any], classes: tuple[str, ...]) 
         ([box(1)], [image(1), image("1", "2.jpg")], None, r"image id 1 stands for '1\.jpg' and '2\.jpg'"),
         ([box(1)], [image(1), image(1, "gone.jpg")], None, r"image id 1 stands for '1\.jpg' and 'gone\.jpg'"),
         ([box(1)], [image(1), image(2, "1.jpg", width=320)], None, r"'1\.jpg' is listed twice, with 160 x 120 and"),
+        (
+            [box(1)],
+            [image(1, "train/1.jpg"), image(2, "val/1.jpg")],
+            None,
+            r"'train/1\.jpg' and 'val/1\.jpg' both lead to '1\.jpg' in .*images",
+        ),
         ([box(1)], None, [CAT, {"id": 1, "name": "dog"}], "category id 1 is 'cat' and 'dog'"),
         ([box(1, "x.jpg")], None, None, "none of its 1 boxes belongs to a listed image: image_id is like 'x.jpg'"),
         ([box(1, iscrowd="perhaps")], None, None, "annotation 1: 'iscrowd' is 'perhaps', which is neither 0 nor 1"),

@@ -91,6 +91,12 @@ def test_two_files_of_one_image_add_up(tmp_path: Path) -> None:
         (["img/1/a.jpg", "img/2/a.jpg"], {"xml/a.xml": xml("a.jpg")}, APART, r"may be '1/a\.jpg' and '2/a\.jpg'"),
         (
             ["img/a.jpg"],
+            {"xml/1/a.xml": xml("a.jpg"), "xml/2/a.xml": xml("a.jpg")},
+            APART,
+            r"'1/a\.xml' and '2/a\.xml' both lead to 'a\.jpg'",
+        ),
+        (
+            ["img/a.jpg"],
             {"xml/a.xml": "<annotations><version>1.1</version><image/></annotations>"},
             APART,
             "is CVAT's own XML of many images; export",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdbench.data.reading.finding import Files, Found, NotFound
+from kdbench.data.reading.finding import Files, Found, NotFound, may_be_one
 
 
 def files(tmp_path: Path, *names: str) -> Files:
@@ -72,7 +72,7 @@ def test_accents_are_one_letter_or_two(tmp_path: Path) -> None:
         (("a/im.jpg", "b/im.jpg"), "im.jpg"),
         (("im.jpg", "im.png"), "im"),
         (("im.jpg", "IM.jpg"), "Im.jpg"),
-        (("im.jpg", "old/images/im.jpg"), "images/im.jpg"),
+        (("im.jpg", "old/pictures/im.jpg"), "pictures/im.jpg"),
     ],
 )
 def test_names_of_two_files_are_refused_with_both(tmp_path: Path, names: tuple[str, str], name: str) -> None:
@@ -88,6 +88,7 @@ def test_names_of_two_files_are_refused_with_both(tmp_path: Path, names: tuple[s
         (("im.jpg", "a/im.jpg"), "im.jpg", "im.jpg"),
         (("im.jpg", "a/im.jpg"), "im", "im.jpg"),
         (("im.jpg", "IM.JPG"), "/x/IM.JPG", "IM.JPG"),
+        (("im.jpg", "old/images/im.jpg"), "images/im.jpg", "im.jpg"),
     ],
 )
 def test_the_nearer_of_two(tmp_path: Path, names: tuple[str, ...], name: str, file: str) -> None:
@@ -101,7 +102,7 @@ def test_what_lies_outside_is_refused(tmp_path: Path) -> None:
     (tmp_path / "val").mkdir()
     (tmp_path / "val" / "a.jpg").touch()
     # a.jpg of the image folder is another picture than val/a.jpg beside it.
-    for name in ("../val/a.jpg", "..\\val\\a.jpg", str(tmp_path / "val" / "a.jpg")):
+    for name in ("../val/a.jpg", "..\\val\\a.jpg", str(tmp_path / "val" / "a.jpg"), "val/a.jpg", "val\\a.jpg"):
         with pytest.raises(NotFound, match="lies outside of the image folder"):
             found.find(name)
     # Of another machine, where nothing lies here.
@@ -111,6 +112,20 @@ def test_what_lies_outside_is_refused(tmp_path: Path) -> None:
     inside = found.find(str(tmp_path / "images" / "val" / "x.jpg"))
     assert inside is not None
     assert inside.file == "val/x.jpg"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "found"),
+    [
+        ("train/a.jpg", "val/a.jpg", False),
+        ("a.jpg", "val/a.jpg", True),
+        ("a", "val\\A.JPG", True),
+        ("/x/set/val/a%201.jpg", "val/a 1.jpg", True),
+        ("a.jpg", "b.jpg", False),
+    ],
+)
+def test_two_names_of_one_file(one: str, two: str, found: bool) -> None:
+    assert may_be_one(one, two) is may_be_one(two, one) is found
 
 
 def test_names_relative_to_the_annotation_file(tmp_path: Path) -> None:
