@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from kdbench.data.masks import usable_mask
+from kdbench.data.masks import unusable
 from kdbench.data.raw import Box, Image, RawSplit, in_pixels
 
 WORDS = {
@@ -107,17 +107,14 @@ def _clean(box: Box, image: Image, numbers: dict[str, int], masks: bool, split: 
         "iscrowd": int(box.crowd),
     }
     if masks:
-        mask, wrong = usable_mask(box.segmentation, image.width, image.height)
-        entry["segmentation"] = mask
-        if mask is None:
+        entry["segmentation"] = box.segmentation
+        if wrong := unusable(box.segmentation, image.width, image.height):
             # An object is there, so it must not become background; without its mask it can only be ignored.
             if not box.crowd:
                 split.tell("maskless", image.file, _named(box), f"{wrong}: ignored")
             x, y = inside[:2]
             corners = [x, y, x + width, y, x + width, y + height, x, y + height]
             entry |= {"iscrowd": 1, "segmentation": [corners]}
-        elif wrong:
-            split.tell("remasked", image.file, _named(box), wrong)
     return entry
 
 

@@ -32,7 +32,7 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     content = _listed(read_json(path))
     folder = image_folder(split, root)
     _check_format(content, path)
-    raw = CocoFile(content, Files(folder, beside=path.parent), path).split()
+    raw = CocoFile(content, Files(folder, beside=path.parent), path, spec.masks).split()
     check_some(raw, path)
     return raw
 

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from kdbench.data.masks import as_coco_writes
 from kdbench.data.raw import Box, Image, RawSplit, put_together
 from kdbench.data.reading.finding import Files, Found, NotFound, may_be_one
 from kdbench.data.reading.values import around, flag, ident, number, sides, whole
@@ -24,10 +25,11 @@ class CocoFile:
     Args:
         files: the image folder.
         path: the annotation file, for messages.
+        masks: instance masks are used, so they are looked at.
     """
 
-    def __init__(self, content: dict[str, Any], files: Files, path: Path) -> None:
-        self.content, self.files, self.path = content, files, path
+    def __init__(self, content: dict[str, Any], files: Files, path: Path, masks: bool = False) -> None:
+        self.content, self.files, self.path, self.masks = content, files, path, masks
         self.raw = RawSplit(files.folder, [])
         self.names: dict[Any, str] = {}
         """Class by category id."""
@@ -163,13 +165,17 @@ class CocoFile:
             four = around(*four, turn)
             self.raw.tell("rotated", image.file, label, f"turned by {turn:g} degrees: the upright box around it")
         left, top, width, height = four
-        area = item.get("area")
+        area, mask = item.get("area"), item.get("segmentation")
+        if self.masks:
+            mask, mended = as_coco_writes(mask)
+            if mended:
+                self.raw.tell("remasked", image.file, label, mended)
         return Box(
             (left, top, left + width, top + height),
             # An id that no category has is a class that no task has.
             self.names.get(category, f"category_id {category}"),
             self._flag(item, "iscrowd", image.file, label) or self._flag(item, "ignore", image.file, label),
-            item.get("segmentation"),
+            mask,
             None if area is None else number(area),
             label,
         )

@@ -266,7 +266,7 @@ RUNS = {"size": [120, 160], "counts": [120 * 160 - 100, 100]}
         ([[10, 20, 40, 20]], False, "objects without a usable mask ignored"),
         ([["a", 20, 40, 20, 40, 60]], False, "objects without a usable mask ignored"),
         ([], False, "objects without a usable mask ignored"),
-        ("[[1, 2]]", False, "objects without a usable mask ignored"),
+        ("[[1, 2]]", False, "objects without a usable mask ignored, 3 masks written as text or as points read"),
         ("[[1, 2", False, "objects without a usable mask ignored"),
         ("[[10, 20, 40, 20, 40, 60]]", True, "masks written as text or as points read"),
         (float("nan"), False, "objects without a usable mask ignored"),
