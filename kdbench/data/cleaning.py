@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from kdbench.data import problems
 from kdbench.data.raw import Box, Image, RawSplit
 
 WORDS = {
@@ -37,6 +38,7 @@ def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Coun
     seen: set[str] = set()
     counts.update(split.dirt)
     for image in split.images:
+        problems.at(counts, image.file)
         if image.file in seen:
             counts["repeated"] += 1
             continue
@@ -45,11 +47,13 @@ def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Coun
         images.append({"id": number, "file_name": image.file, "width": image.width, "height": image.height})
         kept = 0
         for box in image.boxes:
+            problems.at(counts, image.file, box.corners)
             make = _as_annotated if split.as_annotated else _clean
             entry = make(box, image, classes, masks, counts)
             if entry is not None:
                 annotations.append({"id": len(annotations) + 1, "image_id": number, **entry})
                 kept += not entry["iscrowd"]
+        problems.at(counts, image.file)
         counts["empty"] += kept == 0
     categories = [{"id": index, "name": name} for index, name in enumerate(classes, 1)]
     return {"images": images, "annotations": annotations, "categories": categories}
