@@ -127,6 +127,16 @@ def read_prepared(folder: Path) -> Prepared:
     )
 
 
+def read_by_kdbench(data: Prepared, split: str) -> list[str]:
+    """The images of a split that plain mmdet does not read as kdbench does: cut ones, and some that EXIF data turns."""
+    content = json.loads(data.splits[split].annotations.read_text())
+    return [
+        str(entry["file_name"])
+        for entry in content["images"]
+        if (how := entry.get("load")) and (how.get("cut") or not data.unturned)
+    ]
+
+
 def is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (MANIFEST, *(f"{split}.json" for split in SPLITS)))
 

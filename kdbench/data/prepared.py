@@ -53,13 +53,14 @@ def prepare(spec: DatasetSpec, storage: Path, data_root: Path | None, max_bad: f
     if folder is None:
         # Which images are there is part of what the data is: they come and go, and change, with the same annotations.
         raw = None if root is None else _read(spec, root, None)
-        identity = source if raw is None else content_hash([source, _state(paths(raw))])
+        state = "" if raw is None else _state(paths(raw))
+        identity = source if raw is None else content_hash([source, state])
         folder = datasets / f"{spec.name}-{identity}"
         if not is_whole(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.parent / f".{folder.name}.lock"):
                 if not is_whole(folder):
-                    _make(spec, root, raw, folder, {"hash": identity, "source": source})
+                    _make(spec, root, raw, folder, {"hash": identity, "source": source}, state)
     data = read_prepared(folder)
     if max_bad is not None:
         data.check_readable(max_bad)
@@ -107,7 +108,12 @@ def _fingerprint(spec: DatasetSpec, root: Path | None) -> list[Any]:
 
 
 def _make(
-    spec: DatasetSpec, root: Path | None, raw: dict[str, RawSplit] | None, folder: Path, identity: dict[str, str]
+    spec: DatasetSpec,
+    root: Path | None,
+    raw: dict[str, RawSplit] | None,
+    folder: Path,
+    identity: dict[str, str],
+    state: str,
 ) -> None:
     """Build beside and rename: the folder appears whole or not at all."""
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -117,7 +123,7 @@ def _make(
             images: dict[str, Any] = {}
         else:
             found = usable(spec.name, raw, folder.parent, root)
-            images = _about(found, raw)
+            images = _about(found, raw, state)
             listed = {name: {"folder": str(s.folder), "files": [i.file for i in s.images]} for name, s in raw.items()}
             (temporary / FILES).write_text(json.dumps(listed))
         classes = spec.classes or _found(found.raw["train"])
@@ -138,13 +144,13 @@ def _make(
             dirt[name] = found.problems.get(name, problems.Problems())
             content = to_coco(split, classes, masks, dirt[name])
             counts.update(dirt[name])
+            # How a file is read is no part of the content: a damaged image that is saved anew is the same image.
+            digest.update(json.dumps(content).encode())
             how = found.load.get(name, {})
             for entry in content["images"]:
                 if entry["file_name"] in how:
                     entry["load"] = how[entry["file_name"]]
-            text = json.dumps(content)
-            digest.update(text.encode())
-            (temporary / f"{name}.json").write_text(text)
+            (temporary / f"{name}.json").write_text(json.dumps(content))
             own = split.folder.is_relative_to(temporary)
             manifest["splits"][name] = {
                 "images": str(split.folder.relative_to(temporary) if own else split.folder),
@@ -169,11 +175,11 @@ def _make(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _about(found: Usable, raw: dict[str, RawSplit]) -> dict[str, Any]:
+def _about(found: Usable, raw: dict[str, RawSplit], state: str) -> dict[str, Any]:
     """What the manifest keeps of the images."""
     unturned = any(how.get("stored") for split in found.load.values() for how in split.values())
     return {
-        "state": _state(paths(raw)),
+        "state": state,
         "missing": sum(split.dirt["missing"] for split in raw.values()),
         "looked": found.looked,
         "unreadable": len(found.unreadable),
