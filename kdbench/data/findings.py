@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -39,7 +40,6 @@ class Finding:
         stored_width, stored_height: as the pixels lie in the file.
         orientation: EXIF's, 1 where the image is displayed as it lies.
         cut: it ends early, and is used as far as it goes.
-        stored_only: it can be read as its pixels lie alone.
         problem: what the file is, where it cannot be read.
         digest: of the bytes; "" where they were not read.
     """
@@ -50,7 +50,6 @@ class Finding:
     stored_height: int = 0
     orientation: int = 1
     cut: bool = False
-    stored_only: bool = False
     problem: str = ""
     digest: str = ""
 
@@ -68,24 +67,26 @@ def look(files: Iterable[Path], datasets: Path, root: Path) -> dict[Path, Findin
     stamps = {file: stamp(file) for file in files}
     found: dict[Path, Finding] = {}
     for file in files:
-        entry = known.get(str(file))
-        if entry is not None and entry[:2] == stamps[file]:
-            found[file] = Finding(*entry[2:])
+        entry = _recalled(known.get(str(file)), stamps[file])
+        if entry is not None:
+            found[file] = entry
     left = [file for file in files if file not in found]
     if left:
         fresh: dict[Path, Finding] = {}
         try:
             _look_at(left, find_by_header if len(left) >= MANY else find, fresh)
         finally:  # what was looked at before an interruption need not be again
-            _store(store, {str(file): [*(stamps[file] or []), *astuple(finding)] for file, finding in fresh.items()})
+            _store(store, {str(f): [*mark, *astuple(fresh[f])] for f in fresh if (mark := stamps[f]) is not None})
         found |= fresh
     return {file: found[file] for file in files}
 
 
 def stamp(file: Path) -> list[int] | None:
-    """Size and time of a file, by which it is known again; None where it is gone."""
+    """Size and time of a file, by which it is known again; None where it is gone or may not be read."""
     try:
         state = file.stat()
+        if not os.access(file, os.R_OK):
+            return None
     except (OSError, ValueError):
         return None
     return [state.st_size, state.st_mtime_ns]
@@ -99,22 +100,13 @@ def find(file: Path) -> Finding:
         return Finding(problem=f"cannot be opened ({error.strerror})")
     digest = hashlib.blake2b(content, digest_size=8).hexdigest()
     orientation = images.orientation(file, content)
-    lying = None
-    if orientation != 1:
-        try:
-            lying = images.read(file, stored=True, content=content)
-        except images.Unreadable as error:
-            return Finding(problem=str(error), digest=digest)
     try:
         picture = images.read(file, content=content)
+        lying = images.read(file, stored=True, content=content) if orientation != 1 else picture
     except images.Unreadable as error:
-        if lying is None:
-            return Finding(problem=str(error), digest=digest)
-        # OpenCV turns no TIFF, and fails when it is to.
-        height, width = lying.pixels.shape[:2]
-        return Finding(width, height, width, height, orientation, not lying.whole, stored_only=True, digest=digest)
+        return Finding(problem=str(error), digest=digest)
     height, width = picture.pixels.shape[:2]
-    stored_height, stored_width = (picture if lying is None else lying).pixels.shape[:2]
+    stored_height, stored_width = lying.pixels.shape[:2]
     return Finding(width, height, stored_width, stored_height, orientation, not picture.whole, digest=digest)
 
 
@@ -176,10 +168,20 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 def _stored(store: Path) -> dict[str, list]:
     try:
         content = json.loads(store.read_text(encoding="utf-8"))
-        images_: dict[str, list] = content["images"] if content["version"] == VERSION else {}
+        known = content["images"] if content["version"] == VERSION else {}
     except (OSError, ValueError, KeyError, TypeError):  # it can always be made again
         return {}
-    return images_
+    return known if isinstance(known, dict) else {}
+
+
+def _recalled(entry: Any, mark: list[int] | None) -> Finding | None:
+    """What is kept of a file, if the file is as it was."""
+    if mark is None or not isinstance(entry, list) or entry[:2] != mark:
+        return None
+    try:
+        return Finding(*entry[2:])
+    except TypeError:
+        return None
 
 
 def _store(store: Path, fresh: dict[str, list]) -> None:

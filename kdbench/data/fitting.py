@@ -90,7 +90,7 @@ def fit(image: Image, found: Finding, *, inside: bool = True) -> Fit:
     if found.cut:
         dirt.append(("cut", ""))
     boxes = image.boxes if factor == (1.0, 1.0) else [_scaled(box, factor, said, size) for box in image.boxes]
-    return Fit(replace(image, width=size[0], height=size[1], boxes=boxes), unturned or found.stored_only, tuple(dirt))
+    return Fit(replace(image, width=size[0], height=size[1], boxes=boxes), unturned, tuple(dirt))
 
 
 def _told(said: Size, sizes: list[Size], corners: Sequence[tuple[float, ...]]) -> bool:
