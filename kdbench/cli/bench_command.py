@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kdbench.cli.options import data_root_option, set_option, where_options
+from kdbench.cli.options import data_root_option, max_bad_option, set_option, where_options
 
 
 @click.command("bench", epilog="Example: kdbench bench methods_shapes --grade smoke")
@@ -22,6 +22,7 @@ from kdbench.cli.options import data_root_option, set_option, where_options
 @click.option("--seeds", type=int, metavar="N", help="Trainings of each row [default: the grade's].")
 @click.option("--rows", metavar="ROW,...", help="Only these rows.")
 @data_root_option
+@max_bad_option
 @click.option("--name", metavar="STUDY", help="Name of the run [default: SUITE-GRADE, numbered].")
 @set_option
 @where_options("trainings")
@@ -60,8 +61,8 @@ def command(
     request = SuiteRequest.parse({**wishes, "rows": chosen, "set": changes}, "bench")
     planned = plan_suite(request, folder, address, need_data=not dry_run)
     for data in planned.data.values():
-        if data.notes:
-            click.echo(f"data {data.name}: {data.notes}", err=True)
+        for line in data.lines:
+            click.echo(f"data {data.name}: {line}", err=True)
     if dry_run:
         from kdbench.planning.suite_dry_run import describe_suite, write_recipes
 

@@ -23,6 +23,27 @@ gpus_option = click.option(
 data_root_option = click.option("--data-root", metavar="DIR", help="Folder of the task's data, where it needs one.")
 
 
+def share(_context: click.Context, _parameter: click.Parameter, given: str) -> float:
+    """`0.01` or `1%` as a share."""
+    try:
+        value = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise click.BadParameter(f"{given!r} is no share; give 0 to 1, or a percentage such as 5%")
+    return value
+
+
+max_bad_option = click.option(
+    "--max-bad",
+    default="1%",
+    show_default=True,
+    metavar="SHARE",
+    callback=share,
+    help="Refuse data of which more images cannot be read; fewer are left out, and told.",
+)
+
+
 def key_values(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
     """`--set a.b=1` options as a dict; values are read as YAML."""
     import yaml

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kdbench.cli.options import data_root_option, set_option, where_options
+from kdbench.cli.options import data_root_option, max_bad_option, set_option, where_options
 
 
 @click.command(
@@ -16,6 +16,7 @@ from kdbench.cli.options import data_root_option, set_option, where_options
 @click.argument("method")
 @click.option("--task", default="shapes", show_default=True, help="A task's name or file.")
 @data_root_option
+@max_bad_option
 @click.option("--name", metavar="STUDY", help="Name of the study [default: METHOD-TASK, numbered].")
 @click.option("--trials", type=int, metavar="N", help="Trials of the method; the baseline's come on top [default: 20].")
 @click.option(
@@ -49,8 +50,8 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
     folder = storage_folder(storage)
     request = Request.parse({**wishes, "set": changes}, "search")
     planned = make_plan(request, folder, address)
-    if planned.data.notes:
-        click.echo(f"data: {planned.data.notes}", err=True)
+    for line in planned.data.lines:
+        click.echo(f"data: {line}", err=True)
     if dry_run:
         from kdbench.planning.dry_run import describe
 

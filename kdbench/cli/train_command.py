@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kdbench.cli.options import data_root_option, storage_option, tracking_option
+from kdbench.cli.options import data_root_option, max_bad_option, storage_option, tracking_option
 
 
 @click.command(
@@ -12,6 +12,7 @@ from kdbench.cli.options import data_root_option, storage_option, tracking_optio
 )
 @click.argument("recipe")
 @data_root_option
+@max_bad_option
 @storage_option
 @tracking_option
 @click.option(
@@ -26,6 +27,7 @@ from kdbench.cli.options import data_root_option, storage_option, tracking_optio
 def command(
     recipe: str,
     data_root: str | None,
+    max_bad: float,
     storage: str | None,
     tracking_uri: str | None,
     teacher: str | None,
@@ -41,7 +43,7 @@ def command(
     from kdbench.running.single import Options, train_file
 
     outcome = train_file(
-        recipe, Options(data_root, storage, tracking_uri, teacher, device, threads, report, track=not no_track)
+        recipe, Options(data_root, storage, tracking_uri, teacher, device, threads, report, not no_track, max_bad)
     )
     for name, value in sorted(outcome.summary.items()):
         click.echo(f"{name}: {value:.5g}")

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+LOST = "lost"
+"""The only key of a test sample whose image cannot be read; its value is the number of classes."""
+
 
 def to_device(data: Any, device: torch.device) -> Any:
     """The batch with its DataContainers opened and its tensors on `device`.

@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Iterator, Sized
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,28 @@ import torch
 from torch.utils.data import DataLoader, Sampler, Subset
 
 
-def build_dataset(cfg: dict[str, Any]) -> Any:
-    """mmdet's dataset of a config, without what pycocotools prints."""
+def build_dataset(cfg: dict[str, Any], log: Path | None = None) -> Any:
+    """mmdet's dataset of a config, without what pycocotools prints; its images are read as `enduring` does.
+
+    Args:
+        log: a file that images which cannot be read any more are told in, beside stderr.
+    """
     from kdbench import ops
 
     ops.install()
     from mmdet.datasets import build_dataset as build
 
     with contextlib.redirect_stdout(io.StringIO()):
-        return build(cfg)
+        return build(_enduring(cfg, log))
+
+
+def _enduring(cfg: dict[str, Any], log: Path | None) -> dict[str, Any]:
+    """The config with our dataset in place of CocoDataset, through wrappers such as RepeatDataset."""
+    from kdbench.data.enduring import EnduringCocoDataset
+
+    if isinstance(cfg.get("dataset"), dict):
+        return {**cfg, "dataset": _enduring(cfg["dataset"], log)}
+    return {**cfg, "type": EnduringCocoDataset, "log": log} if cfg.get("type") == "CocoDataset" else cfg
 
 
 class EpochSampler(Sampler[int]):

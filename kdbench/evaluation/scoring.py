@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
-from kdbench.data.batches import to_device
+from kdbench.data.batches import LOST, to_device
 from kdbench.errors import InputError
 from kdbench.evaluation.crowdhuman import metrics as crowdhuman
 from kdbench.specs import metrics
@@ -24,18 +24,29 @@ KINDS = {"bbox": metrics.BOX, "segm": metrics.MASK}
 
 
 def predict(model: nn.Module, loader: Any, device: torch.device) -> list[Any]:
-    """Detections of the loader's images, in order, as mmdet's `dataset.evaluate` wants them."""
+    """Detections of the loader's images, in order, as mmdet's `dataset.evaluate` wants them.
+
+    An image that cannot be read has none.
+    """
     was_training = model.training
     model.eval()
     results: list[Any] = []
     with torch.no_grad():
         for data in loader:
+            if LOST in data:
+                results.append(_nothing(int(data[LOST]), getattr(model, "with_mask", False)))
+                continue
             output = model(return_loss=False, rescale=True, **to_device(data, device))
             if isinstance(output[0], tuple):
                 output = [(boxes, _encoded(masks)) for boxes, masks in output]
             results.extend(output)
     model.train(was_training)
     return results
+
+
+def _nothing(classes: int, with_mask: bool) -> Any:
+    boxes = [np.zeros((0, 5), dtype=np.float32) for _ in range(classes)]
+    return (boxes, [[] for _ in range(classes)]) if with_mask else boxes
 
 
 def gather(results: list[Any], total: int) -> list[Any]:

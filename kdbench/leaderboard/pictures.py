@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,21 +32,20 @@ class Column:
     boxes: list[list[Drawn]] = field(default_factory=list)
 
 
-def draw(files: Sequence[Path], columns: Sequence[Column], legend: str) -> bytes:
+def draw(names: Sequence[str], images: Sequence[NDArray[np.uint8]], columns: Sequence[Column], legend: str) -> bytes:
     """A PNG with every image once for each column. Small images are scaled up.
 
     Args:
-        files: the image files, a row each.
+        names: of the images, a row each.
+        images: (H, W, 3), red first.
         legend: a line below the picture.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from PIL import Image
 
-    images: list[NDArray[np.uint8]] = [np.asarray(Image.open(file).convert("RGB")) for file in files]
     tall = [image.shape[0] / image.shape[1] * INCHES for image in images]
-    figure = Figure(figsize=(INCHES * len(columns), sum(tall) + 0.35 * len(files) + 0.5), dpi=120)
-    axes = figure.subplots(len(files), len(columns), squeeze=False, gridspec_kw={"height_ratios": tall})
+    figure = Figure(figsize=(INCHES * len(columns), sum(tall) + 0.35 * len(names) + 0.5), dpi=120)
+    axes = figure.subplots(len(names), len(columns), squeeze=False, gridspec_kw={"height_ratios": tall})
     for row, image in enumerate(images):
         for place, column in enumerate(columns):
             ax = axes[row][place]
@@ -57,7 +55,7 @@ def draw(files: Sequence[Path], columns: Sequence[Column], legend: str) -> bytes
             if row == 0:
                 ax.set_title(column.title, fontsize=9)
             if place == 0:
-                ax.set_ylabel(files[row].name, fontsize=7)
+                ax.set_ylabel(names[row], fontsize=7)
             for box in column.boxes[row]:
                 left, top, right, bottom = box.corners
                 style = "--" if box.dashed else "-"

@@ -14,6 +14,7 @@ from typing import Any
 
 from kdbench._version import __version__
 from kdbench.data import Prepared, prepare
+from kdbench.data.folder import read_by_kdbench
 from kdbench.errors import InputError
 from kdbench.outcome.card import card
 from kdbench.outcome.choosing import Chosen, choose
@@ -128,6 +129,7 @@ def _write(folder: Path, chosen: Chosen, storage: Path, data_root: str | None) -
     one = chosen.trained
     root = Path(data_root).expanduser().absolute() if data_root else one.data_root
     data: Prepared = prepare(one.recipe.dataset, storage, root)
+    _check_images(data, one.name)
     title = f"{one.recipe.student.config}, {one.recipe.method.name} on {one.recipe.task}: trial {one.name} of kdbench."
     config = plain_config(one.workdir / "mmdet_config.py", data, root, title)
     (folder / "config.py").write_text(config.text, encoding="utf-8")
@@ -137,6 +139,21 @@ def _write(folder: Path, chosen: Chosen, storage: Path, data_root: str | None) -
     for split, files in data.splits.items():
         shutil.copyfile(files.annotations, folder / ANNOTATIONS / f"{split}.json")
     return config.device
+
+
+def _check_images(data: Prepared, name: str) -> None:
+    """Refuse what plain mmdet would measure on other pixels.
+
+    Raises:
+        InputError: names the first image.
+    """
+    for split in ("search", "report"):
+        odd = read_by_kdbench(data, split)
+        if odd:
+            raise InputError(
+                f"trial {name}: plain mmdet does not read {len(odd)} images of the {split} split as kdbench does ({odd[0]} is the first: "
+                "it ends early, or is to be used unturned, see problems.csv); save them anew without loss, then export again"
+            )
 
 
 def _device(asked: str, trained_on: str) -> str:

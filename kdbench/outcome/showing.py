@@ -87,7 +87,8 @@ def show(
     chosen = list(range(len(truths)))[:images] if first else _telling(truths, [b for _, _, b in found], images)
     columns = [_truth_column(truths, data, chosen)]
     columns += [_column(_heading(title, one, split), truths, boxes, data, chosen) for title, one, boxes in found]
-    png = draw([truths[index].file for index in chosen], columns, f"{LEGEND}; score from {threshold:g}")
+    names = [truths[index].file.name for index in chosen]
+    png = draw(names, [truths[index].pixels() for index in chosen], columns, f"{LEGEND}; score from {threshold:g}")
     return Shown(f"{trial.name} on the {split} split", png, notes)
 
 

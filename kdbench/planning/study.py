@@ -26,6 +26,7 @@ class Request(Spec):
     method: str
     task: str = "shapes"
     data_root: str | None = None
+    max_bad: float = 0.01
     name: str | None = None
     trials: int | None = None
     epochs: int | None = None
@@ -75,7 +76,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     folders.check_name(storage, name)
 
     root = Path(request.data_root).expanduser().absolute() if request.data_root else None
-    data = prepare(task.dataset, storage, root)
+    data = prepare(task.dataset, storage, root, request.max_bad)
     student, teacher = look_at_models(task, data.classes)
     detector = student.kind
     fixed = {**preset, **own}

@@ -33,6 +33,7 @@ class SuiteRequest(Spec):
     rows: tuple[str, ...] = ()
     name: str | None = None
     data_root: str | None = None
+    max_bad: float = 0.01
     set: dict[str, Any] = {}
     teacher: tuple[str, ...] = ()
     concurrent: int | None = None
@@ -178,7 +179,7 @@ class _Planner:
     def _classes(self, spec: DatasetSpec) -> tuple[str, ...]:
         key = content_hash(spec.plain())
         if key not in self.data and (self.need_data or self.root is not None or spec.kind == "shapes"):
-            self.data[key] = prepare(spec, self.storage, self.root)
+            self.data[key] = prepare(spec, self.storage, self.root, self.request.max_bad)
         if key in self.data:
             return self.data[key].classes
         return spec.classes or (PERSON if spec.kind == "crowdhuman" else ASSUMED_CLASSES)

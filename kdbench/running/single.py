@@ -36,6 +36,7 @@ class Options:
     threads: int = 0
     report: bool = False
     track: bool = True
+    max_bad: float = 0.01
 
 
 def train_file(file: str, options: Options) -> Outcome:
@@ -52,10 +53,12 @@ def train_file(file: str, options: Options) -> Outcome:
     root = Path(options.data_root).expanduser().absolute() if options.data_root else None
     if "version" in raw:
         recipe = Recipe.parse(raw, file)
-        data = prepare(recipe.dataset, storage, root)
+        data = prepare(recipe.dataset, storage, root, options.max_bad)
         weights = teachers.require(storage, recipe.teacher)
     else:
         recipe, data, weights = _resolve(ShortRecipe.parse(raw, file), file, storage, root, options)
+    for line in data.lines:
+        Console(stderr=True).print(f"data: {line}", highlight=False, soft_wrap=True, markup=False)
     check_device(recipe, options.device)
     return _train(recipe, data, weights, storage / "runs" / recipe.hash, storage, options)
 
@@ -64,7 +67,7 @@ def _resolve(
     short: ShortRecipe, file: str, storage: Path, root: Path | None, options: Options
 ) -> tuple[Recipe, Prepared, Path | None]:
     task = load_task(short.task, short.set)
-    data = prepare(task.dataset, storage, root)
+    data = prepare(task.dataset, storage, root, options.max_bad)
     resolved = resolve_method(short.method, short.params, look_at_models(task, data.classes), f"{file}, params")
     reference: TeacherRef | None = None
     if resolved.needs_teacher:

@@ -61,6 +61,9 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
 def _data(recipe: Recipe, data: Prepared, with_masks: bool) -> dict[str, Any]:
     # CrowdHuman's full bodies may leave the image, and are learnt as they are.
     train, test = pipelines(recipe.pipeline, with_masks, clip=recipe.dataset.kind != "crowdhuman")
+    if data.unturned:
+        for steps in (train, test):
+            steps[0]["color_type"] = "color_ignore_orientation"
 
     def split(name: str, pipeline: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         files = data.splits[name]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdbench.data import Prepared
+from kdbench.data.images import Unreadable, read
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.training import ModelSpec
 
@@ -22,12 +23,25 @@ class Truth:
     """An image with its annotations.
 
     Shapes: boxes (n, 4) and ignored (m, 4), corners in pixels of the image file; labels (n,).
+
+    Attributes:
+        size: width and height of the image as the boxes count.
+        stored: its pixels are used as they lie in the file, EXIF data left alone.
     """
 
     file: Path
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
     ignored: NDArray[np.float32]
+    size: tuple[int, int] = (1, 1)
+    stored: bool = False
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The image as it was trained on, (H, W, 3), red first; grey where it cannot be read any more."""
+        try:
+            return read(self.file, stored=self.stored).pixels[..., ::-1]
+        except Unreadable:
+            return np.full((self.size[1], self.size[0], 3), 127, dtype=np.uint8)
 
 
 def ground_truth(recipe: Recipe, data: Prepared, split: str, indices: Sequence[int] | None = None) -> list[Truth]:
@@ -37,8 +51,11 @@ def ground_truth(recipe: Recipe, data: Prepared, split: str, indices: Sequence[i
     found = []
     for index in chosen:
         marks = dataset.get_ann_info(index)
-        file = Path(dataset.img_prefix) / dataset.data_infos[index]["filename"]
-        found.append(Truth(file, marks["bboxes"], marks["labels"], marks["bboxes_ignore"]))
+        info = dataset.data_infos[index]
+        file = Path(dataset.img_prefix) / info["filename"]
+        stored = data.unturned or bool((info.get("load") or {}).get("stored"))
+        size = (info["width"], info["height"])
+        found.append(Truth(file, marks["bboxes"], marks["labels"], marks["bboxes_ignore"], size, stored))
     return found
 
 

@@ -37,6 +37,7 @@ class Trainer:
         self.cfg = mmdet_config(self.recipe, job.data)
         self.checkpoint_path = job.workdir / checkpoints.FILE
         self.history: list[Evaluation] = []
+        self.log = job.workdir / "log.txt"
         if rank.rank == 0:
             self.cfg.device = self.device.type  # mmdet's name for it; figures of another kind of device differ a little
             text = config_text(self.cfg._cfg_dict.to_dict())  # mmcv's dump fails on a folder's name with an apostrophe
@@ -72,14 +73,14 @@ class Trainer:
     def _build_data(self) -> None:
         spec, rank = self.recipe.pipeline, self.rank
         self.train_data = train_loader(
-            build_dataset(self.cfg.data.train),
+            build_dataset(self.cfg.data.train, self.log),
             self.recipe.schedule.samples_per_gpu,
             spec.workers,
             self.recipe.seed,
             rank.rank,
             rank.world,
         )
-        self.search_dataset = build_dataset(self.cfg.data.val)
+        self.search_dataset = build_dataset(self.cfg.data.val, self.log)
         self.search_data = test_loader(self.search_dataset, spec.workers, rank.rank, rank.world)
 
     def _build_runner(self) -> None:
@@ -186,7 +187,7 @@ class Trainer:
         return scoring.score(dataset, results, self.recipe.metric)
 
     def _report(self) -> dict[str, float]:
-        dataset = build_dataset(self.cfg.data.test)
+        dataset = build_dataset(self.cfg.data.test, self.log)
         loader = test_loader(dataset, self.recipe.pipeline.workers, self.rank.rank, self.rank.world)
         return {f"report/{name}": figure for name, figure in self._evaluate(dataset, loader).items()}
 

@@ -20,6 +20,7 @@ WITHOUT_RAY = (
     "test_model_registry",
     "test_page",
     "test_replay",
+    "test_strange_images",
     "test_training",
 )
 
