@@ -74,7 +74,7 @@ def _run(
 ) -> StudyResult:
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage)
-    ready = plan.teacher is None or teachers.weights_file(storage, plan.teacher).is_file()
+    ready = plan.teacher is None or teachers.sound(storage, plan.teacher.id, crew.view.tell)
     evaluate = None
     if plan.teacher is not None and not plan.teacher_train:
         evaluate = given_teacher_recipe(plan.task, plan.teacher)
@@ -85,6 +85,8 @@ def _run(
         own = teacher_recipe(plan.task) if plan.teacher_train else given_teacher_recipe(plan.task, plan.teacher)
         record_stored_teacher(tracker, own, storage)
     crew.join(board, retry)
+    if plan.teacher is not None and not plan.teacher_train and not board.done:
+        teachers.require(storage, plan.teacher)
     weights = teachers.weights_file(storage, plan.teacher) if plan.teacher else None
 
     def payload(trial: TrialState) -> dict[str, Any]:
@@ -94,8 +96,7 @@ def _run(
         made = study_summary(board)
         tracker.close_study(plan.task.name, plan.study, summary=made.figures, status=status, tags=made.tags)
 
-    processes = plan.task.schedule.gpus
-    drive(board, crew, payload, processes=processes, address=address, on_interrupt=lambda: close("KILLED"))
+    drive(board, crew, payload, processes=plan.processes, address=address, on_interrupt=lambda: close("KILLED"))
     close("FAILED" if board.problem else "FINISHED")
     study_report(plan.study, [plan.task.name], folder, storage, plan.tracking_uri, tracker)
     if board.problem:

@@ -82,7 +82,7 @@ def _run(
     plan = planned.plan
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage, _SuiteRecorder)
-    stored = {r.hash for r in plan.teachers if (storage / "teachers" / r.hash / teachers.WEIGHTS).is_file()}
+    stored = {r.hash for r in plan.teachers if teachers.sound(storage, r.hash, crew.view.tell)}
     stored |= {row.recipe.teacher.id for row in plan.rows if row.recipe.teacher} - {r.hash for r in plan.teachers}
     root = Path(plan.data_root) if plan.data_root else None
     finished = Trainings(storage, root, plan.data)
@@ -94,6 +94,8 @@ def _run(
         if f"teacher-{recipe.hash}" not in board.trials:
             record_stored_teacher(tracker, recipe, storage)
     crew.join(board, retry)
+    for recipe in plan.given if not board.done else ():
+        teachers.require(storage, recipe.teacher)
 
     def payload(trial: TrialState) -> dict[str, Any]:
         reference = trial.recipe.teacher

@@ -79,6 +79,16 @@ class Keeper(Listener):
     def __init__(self, storage: Path) -> None:
         self.storage = storage
 
+    def lost(self, trial: TrialState) -> str | None:
+        """Why the weights of a teacher that was trained are nowhere; None where the store or the trial's folder has them."""
+        if trial.given or (self.storage / "teachers" / trial.recipe.hash / teachers.WEIGHTS).is_file():
+            return None
+        from kdbench.detectors.weights import damage
+
+        weights = self.board.folder / "trials" / trial.id / "student.pth"
+        reason = damage(weights, trial.recipe.hash)
+        return None if reason is None else f"{weights}: {reason}"
+
     def on_end(self, trial: TrialState) -> None:
         workdir = self.board.folder / "trials" / trial.id
         if trial.given and trial.end == "completed":
@@ -88,7 +98,7 @@ class Keeper(Listener):
             teachers.publish(self.storage, trial.recipe.hash, workdir / "student.pth", content)
             self.board.teacher_stored(trial.recipe.hash)
         if trial.end in ("completed", "pruned", "infeasible"):
-            (workdir / checkpoints.FILE).unlink(missing_ok=True)
+            checkpoints.remove(workdir)
 
 
 def record_stored_teacher(tracker: Any, recipe: Recipe, storage: Path) -> None:

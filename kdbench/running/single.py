@@ -166,6 +166,9 @@ class Bar(TrainingCallback):
     def on_iteration(self, iteration: int, max_iterations: int, terms: dict[str, float]) -> None:
         self.bar.update(self.task, completed=iteration, total=max_iterations)
 
+    def on_note(self, text: str) -> None:
+        self.bar.console.print(f"{self.title}: {text}", highlight=False, soft_wrap=True)
+
     def on_evaluation(self, evaluation: Evaluation) -> None:
         if self.tracker:
             self.tracker.log_epoch(self.key, evaluation.epoch, evaluation.metrics)
