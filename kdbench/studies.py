@@ -8,6 +8,7 @@ from typing import Any
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import RunError
+from kdbench.outcome.ends import check_completed
 from kdbench.outcome.report import study_report
 from kdbench.outcome.result import StudyResult
 from kdbench.outcome.summary import study_summary
@@ -101,6 +102,7 @@ def _run(
     study_report(plan.study, [plan.task.name], folder, storage, plan.tracking_uri, tracker)
     if board.problem:
         raise RunError(f"study {plan.study}: {board.problem}; see {folder / 'trials' / TEACHER}")
+    check_completed(f"study {plan.study}", board.trials.values(), {plan.method}, folder / "trials")
     best = board.best(plan.method)
     ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
     return StudyResult(plan.study, folder, ends, best.id if best else None, best.best if best else None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from kdbench.detectors import teachers
 from kdbench.errors import RunError
+from kdbench.outcome.ends import check_completed
 from kdbench.outcome.report import study_report
 from kdbench.outcome.result import StudyResult
 from kdbench.outcome.summary import suite_summary
@@ -20,6 +21,7 @@ from kdbench.search.reuse import Trainings
 from kdbench.search.suite_board import SuiteBoard
 from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
+from kdbench.specs.study import BASELINE
 from kdbench.specs.suite import SuitePlan
 from kdbench.tracking.writer import open_tracker
 
@@ -117,6 +119,9 @@ def _run(
     study_report(plan.study, list(plan.tasks), folder, storage, plan.tracking_uri, tracker)
     if board.problem:
         raise RunError(f"suite {plan.suite}: {board.problem}; see {folder / 'trials'}")
+    methods = {row.recipe.method.name for row in plan.rows}
+    distilled = methods - {BASELINE} or methods
+    check_completed(f"suite {plan.suite}", board.trials.values(), distilled, folder / "trials")
     ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
     return StudyResult(plan.study, folder, ends, None, None)
 
