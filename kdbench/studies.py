@@ -75,6 +75,7 @@ def _run(
 ) -> StudyResult:
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage)
+    crew.recorder.data_of = lambda recipe: data
     ready = plan.teacher is None or teachers.sound(storage, plan.teacher.id, crew.view.tell)
     evaluate = None
     if plan.teacher is not None and not plan.teacher_train:
@@ -84,7 +85,7 @@ def _run(
     tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
     if plan.teacher is not None and ready and TEACHER not in board.trials:
         own = teacher_recipe(plan.task) if plan.teacher_train else given_teacher_recipe(plan.task, plan.teacher)
-        record_stored_teacher(tracker, own, storage)
+        record_stored_teacher(tracker, own, storage, data)
     crew.join(board, retry)
     if plan.teacher is not None and not plan.teacher_train and not board.done:
         teachers.require(storage, plan.teacher)

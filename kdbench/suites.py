@@ -84,6 +84,7 @@ def _run(
     plan = planned.plan
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage, _SuiteRecorder)
+    crew.recorder.data_of = planned.data_of
     stored = {r.hash for r in plan.teachers if teachers.sound(storage, r.hash, crew.view.tell)}
     stored |= {row.recipe.teacher.id for row in plan.rows if row.recipe.teacher} - {r.hash for r in plan.teachers}
     root = Path(plan.data_root) if plan.data_root else None
@@ -94,7 +95,7 @@ def _run(
         tracker.open_study(task, plan.study, tags=_tags(plan), params=_params(plan))
     for recipe in (*plan.teachers, *plan.given):
         if f"teacher-{recipe.hash}" not in board.trials:
-            record_stored_teacher(tracker, recipe, storage)
+            record_stored_teacher(tracker, recipe, storage, planned.data_of(recipe))
     crew.join(board, retry)
     for recipe in plan.given if not board.done else ():
         teachers.require(storage, recipe.teacher)

@@ -13,12 +13,14 @@ from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import InputError, RunError
 from kdbench.planning.resolving import look_at_models, resolve_method
+from kdbench.running.inputs import splits_of
 from kdbench.search.finding import SINGLE, record_single
 from kdbench.specs.base import load_yaml
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
 from kdbench.specs.task import TaskSpec, load_task
+from kdbench.tracking.datasets import Split
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.job import Job, check_device
 from kdbench.training.train import train
@@ -101,7 +103,7 @@ def _train(
         from kdbench.tracking.writer import open_tracker
 
         tracker = open_tracker(options.tracking_uri, storage)
-        key = _open(tracker, recipe, teacher)
+        key = _open(tracker, recipe, teacher, splits_of(recipe.dataset, data))
     workdir.mkdir(parents=True, exist_ok=True)
     what = "teacher" if teacher else recipe.method.name
     with Bar(f"{what} {recipe.hash}", recipe.metric, tracker, key) as bar:
@@ -124,10 +126,10 @@ def _train(
     return outcome
 
 
-def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
+def _open(tracker: Any, recipe: Recipe, teacher: bool, splits: tuple[Split, ...]) -> str:
     if teacher:
         key: str = tracker.open_teacher(
-            recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
+            recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed, splits=splits
         )
         return key
     tracker.open_study(recipe.task, SINGLE, tags={}, params={})
@@ -143,6 +145,7 @@ def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
         teacher=recipe.teacher.id if recipe.teacher else None,
         stage="train",
         tags={},
+        splits=splits,
     )
     return key
 
