@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from kdbench._version import __version__
-from kdbench.errors import KDBenchError, brief, did_you_mean, printable
+from kdbench.errors import KDBenchError, brief, did_you_mean, of_the_system, printable
 
 COMMANDS = {
     "search": "Search the best recipe of a method on a task.",
@@ -28,9 +27,6 @@ COMMANDS = {
     "doctor": "Check this machine: versions, operators, Ray, MLflow.",
     "list": "List methods, tasks, spaces, suites, detectors, datasets or studies.",
 }
-
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands(click.Group):
@@ -90,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        _fail(_of_the_system(error), 1, debug)
+        _fail(f"{of_the_system(error)} (--debug shows where)", 1, debug)
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         _fail(f"{type(error).__name__}: {first} (a bug of kdbench or its environment; --debug shows where)", 1, debug)
@@ -101,10 +97,3 @@ def _fail(message: str, code: int, debug: bool) -> None:
         traceback.print_exc()
     click.echo(f"kdbench: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)
-
-
-def _of_the_system(error: OSError) -> str:
-    """A disk or a network that does not do its part is no bug of ours."""
-    where = f"{error.filename}: " if error.filename else ""
-    way = "; make room there, or give another --storage" if error.errno in FULL else "; --debug shows where"
-    return f"{where}{(error.strerror or str(error)).lower()}{way}"

@@ -6,12 +6,16 @@ A disk or a kill can leave a file that is none. Such a file is set aside under a
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kdbench.detectors.digest import intact
+from kdbench.errors import FULL
 
+LEAST = 2**20
+"""Free bytes below which a disk counts as full."""
 FILE, PREVIOUS = "checkpoint.pth", "checkpoint.previous.pth"
 KINDS: dict[str, Any] = {
     "meta": dict,
@@ -82,6 +86,16 @@ def read(file: Path) -> tuple[dict[str, Any] | None, str]:
     if not isinstance(content, dict) or any(not isinstance(content.get(key), kind) for key, kind in KINDS.items()):
         return None, "is not a checkpoint of kdbench"
     return content, ""
+
+
+def no_room(error: BaseException, folder: Path) -> bool:
+    """Whether it was the disk that had no room. torch's writer does not say so itself."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    try:
+        return isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < LEAST
+    except OSError:
+        return False
 
 
 def set_aside(file: Path) -> Path:
