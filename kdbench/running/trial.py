@@ -7,10 +7,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from kdbench.errors import KDBenchError
+from kdbench.errors import FULL, KDBenchError
 from kdbench.running.payloads import read_job
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
-from kdbench.training.checkpoints import no_room
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -32,7 +31,7 @@ def run_trial(config: dict[str, Any]) -> None:
 
 def _reason(error: Exception, workdir: Path) -> str:
     """Why a trial failed, in a line; the stack goes into its folder."""
-    if no_room(error, workdir):
+    if isinstance(error, OSError) and error.errno in FULL:
         return f"no space left on {workdir}; make room there and go on with: kdbench resume STUDY --retry-failed"
     try:
         (workdir / "error.txt").write_text(traceback.format_exc())

@@ -6,16 +6,13 @@ A disk or a kill can leave a file that is none. Such a file is set aside under a
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kdbench.detectors.digest import intact
-from kdbench.errors import FULL
+from kdbench.detectors.writing import write_whole
 
-LEAST = 2**20
-"""Free bytes below which a disk counts as full."""
 FILE, PREVIOUS = "checkpoint.pth", "checkpoint.previous.pth"
 KINDS: dict[str, Any] = {
     "meta": dict,
@@ -35,19 +32,12 @@ KINDS: dict[str, Any] = {
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one, whole."""
-    import torch
 
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+    def keep() -> None:
         if path.is_file():
             _keep(path, path.with_name(PREVIOUS))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    write_whole(path, content, keep)
 
 
 def load(
@@ -86,16 +76,6 @@ def read(file: Path) -> tuple[dict[str, Any] | None, str]:
     if not isinstance(content, dict) or any(not isinstance(content.get(key), kind) for key, kind in KINDS.items()):
         return None, "is not a checkpoint of kdbench"
     return content, ""
-
-
-def no_room(error: BaseException, folder: Path) -> bool:
-    """Whether it was the disk that had no room. torch's writer does not say so itself."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        return True
-    try:
-        return isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < LEAST
-    except OSError:
-        return False
 
 
 def set_aside(file: Path) -> Path:
