@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kdbench._version import __version__
-from kdbench.errors import KDBenchError, did_you_mean
+from kdbench.errors import KDBenchError, brief, did_you_mean, of_the_system, printable
 
 COMMANDS = {
     "search": "Search the best recipe of a method on a task.",
@@ -48,7 +48,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
+            raise click.UsageError(f"no command {brief(args[0])}; {did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
 
@@ -85,6 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _fail(f"{of_the_system(error)} (--debug shows where)", 1, debug)
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         _fail(f"{type(error).__name__}: {first} (a bug of kdbench or its environment; --debug shows where)", 1, debug)
@@ -93,5 +95,5 @@ def main(arguments: list[str] | None = None) -> None:
 def _fail(message: str, code: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"kdbench: {' '.join(message.split())}", err=True)
+    click.echo(f"kdbench: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)

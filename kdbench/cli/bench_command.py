@@ -48,10 +48,9 @@ def command(
 
     A recipe that was trained before is taken over. The same command again goes on where it was.
     """
-    from kdbench import suites
     from kdbench.cli.search_command import finish
     from kdbench.errors import InputError
-    from kdbench.planning.suite import SuiteRequest, plan_suite
+    from kdbench.planning.requests import SuiteRequest, read_suite_words
     from kdbench.specs.paths import storage_folder
 
     if output and not dry_run:
@@ -59,12 +58,21 @@ def command(
     folder = storage_folder(storage)
     chosen = tuple(row.strip() for row in rows.split(",") if row.strip()) if rows else ()
     request = SuiteRequest.parse({**wishes, "rows": chosen, "set": changes}, "bench")
+    read_suite_words(request)  # a wrong word is answered before anything large is imported
+
+    from kdbench import suites
+    from kdbench.planning.suite import plan_suite
+
     planned = plan_suite(request, folder, address, need_data=not dry_run)
     for data in planned.data.values():
         for line in data.lines:
             click.echo(f"data {data.name}: {line}", err=True)
     if dry_run:
         from kdbench.planning.suite_dry_run import describe_suite, write_recipes
+        from kdbench.running.cluster import check_room
+
+        if address:
+            check_room(planned.plan.resources, planned.plan.processes, address)
 
         click.echo(describe_suite(planned, folder))
         if output:

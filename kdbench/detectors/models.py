@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import random
 import warnings
 from collections.abc import Iterator
@@ -46,7 +47,16 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
         warnings.filterwarnings("ignore", message="DeprecationWarning: pretrained is deprecated")
         try:
             model = build_detector(copy.deepcopy(model_cfg))
-        except (TypeError, KeyError, AssertionError, ValueError, AttributeError, ImportError, OSError) as error:
+        except (
+            TypeError,
+            KeyError,
+            AssertionError,
+            ValueError,
+            AttributeError,
+            ImportError,
+            OSError,
+            RuntimeError,
+        ) as error:
             raise InputError(
                 f"{where}: mmdet cannot build it ({_line(error)}); correct the config or override"
             ) from error
@@ -57,7 +67,24 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
                 f"{where}: its initial weights cannot be fetched ({_line(error)}); "
                 "set `pretrained: false` for this model, or copy the file into the torch hub cache"
             ) from error
+        except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, UnicodeDecodeError) as error:
+            named = ", ".join(dict.fromkeys(_checkpoints(model_cfg))) or "its initial weights"
+            raise InputError(
+                f"{where}: {named}: is not a torch checkpoint, or not of this model; give a file of weights in init_cfg"
+            ) from error
     return model
+
+
+def _checkpoints(cfg: Any) -> Iterator[str]:
+    """The files that a config takes initial weights from."""
+    if isinstance(cfg, dict):
+        if isinstance(cfg.get("checkpoint"), str):
+            yield cfg["checkpoint"]
+        for value in cfg.values():
+            yield from _checkpoints(value)
+    elif isinstance(cfg, (list, tuple)):
+        for value in cfg:
+            yield from _checkpoints(value)
 
 
 def info(model: nn.Module, model_cfg: Any) -> DetectorInfo:

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import InputError, did_you_mean
-from kdbench.methods.base import DetectorInfo
-from kdbench.planning.numbers import check_numbers, gpus_of
+from kdbench.planning.numbers import check_machine, gpus_of
+from kdbench.planning.requests import SuiteRequest, check_place, given_teachers, read_suite_words
 from kdbench.planning.resolving import look_at_models, resolve_method
 from kdbench.search import folders
-from kdbench.specs.base import Spec, content_hash
+from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import PERSON, DatasetSpec
 from kdbench.specs.recipe import Recipe, TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.study import Resources
-from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec, load_suite
+from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec
 from kdbench.specs.task import TaskSpec, load_task
+
+if TYPE_CHECKING:
+    from kdbench.methods.base import DetectorInfo
+
+__all__ = ["PlannedSuite", "SuiteRequest", "make_suite_plan", "plan_suite", "prepare_all"]
 
 ASSUMED_CLASSES = tuple(f"class {number}" for number in range(80))
 """For a look at a suite without its data, where only the annotation files name the classes. No recipe depends on it."""
-
-
-class SuiteRequest(Spec):
-    """What `kdbench bench` was asked for, as it was given."""
-
-    suite: str
-    grade: str = "full"
-    seeds: int | None = None
-    rows: tuple[str, ...] = ()
-    name: str | None = None
-    data_root: str | None = None
-    max_bad: float = 0.01
-    set: dict[str, Any] = {}
-    teacher: tuple[str, ...] = ()
-    concurrent: int | None = None
-    cpus: float = 1
-    gpus: float | None = None
-    tracking_uri: str | None = None
-    seed: int = 0
 
 
 @dataclass
@@ -57,9 +43,15 @@ class PlannedSuite:
 
 def plan_suite(request: SuiteRequest, storage: Path, address: str | None, *, need_data: bool = True) -> PlannedSuite:
     """Resolve a request. Its name is that of a run with this very plan, if there is one, or a free one."""
+    read_suite_words(request)  # before torch is asked for its devices
+    if request.name is not None and request.name not in folders.studies(storage):
+        folders.check_name(storage, request.name)
+    check_place(storage, request.tracking_uri, address)
     gpus = gpus_of(request.gpus, address)
     wish = request.name or f"{Path(request.suite).stem}-{request.grade}"
     planned = make_suite_plan(request, storage, gpus, wish, need_data=need_data)
+    # A look at a published suite is for any machine.
+    check_machine(planned.plan.resources, planned.plan.processes if need_data else 1, address)
     for name in folders.studies(storage):
         _, there = folders.open_any(storage, name)
         if isinstance(there, SuitePlan) and _same(there, planned.plan) and request.name in (None, name):
@@ -83,15 +75,10 @@ def make_suite_plan(
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
-    check_numbers(request)
-    spec = load_suite(request.suite)
-    try:
-        grade = spec.grade(request.grade)
-    except KeyError as error:
-        raise InputError(f"--grade: {error.args[0]}") from None
+    spec, chosen = read_suite_words(request)
+    grade = spec.grade(request.grade)
     root = Path(request.data_root).expanduser().absolute() if request.data_root else None
     planner = _Planner(request, storage, root, need_data)
-    chosen = _chosen(spec, request.rows)
     rows = [planner.row(row, spec, grade) for row in chosen]
     planner.check_teachers()
     plan = SuitePlan(
@@ -137,7 +124,7 @@ class _Planner:
         self.teachers: dict[str, Recipe] = {}
         self.infos: dict[str, tuple[DetectorInfo, DetectorInfo]] = {}
         self.given: dict[tuple[str, str], Recipe] = {}
-        self.sources = _given_teachers(request.teacher)
+        self.sources = given_teachers(request.teacher)
         self.used: set[str] = set()
 
     def row(self, row: RowSpec, spec: SuiteSpec, grade: GradeSpec) -> PlannedRow:
@@ -201,21 +188,3 @@ def _teachers_row(task: TaskSpec, training: dict[str, Any], seed: int) -> Recipe
     """Plain training of the teacher's detector with the student's schedule: for tables that have the teacher's rows."""
     recipe = task_recipe(task, "none", {}, training, None, seed)
     return recipe.model_copy(update={"student": task.teacher, "floor": None})
-
-
-def _chosen(spec: SuiteSpec, wanted: tuple[str, ...]) -> list[RowSpec]:
-    table = {row.id: row for row in spec.table()}
-    for name in wanted:
-        if name not in table:
-            raise InputError(f"--rows {name}: suite {spec.name} has no such row; {did_you_mean(name, table)}")
-    return [row for name, row in table.items() if not wanted or name in wanted]
-
-
-def _given_teachers(given: tuple[str, ...]) -> dict[str, str]:
-    """Task -> source; "" is for every task."""
-    found = {}
-    for text in given:
-        task, equals, source = text.partition("=")
-        is_pair = bool(equals) and "://" not in task
-        found[task if is_pair else ""] = source if is_pair else text
-    return found

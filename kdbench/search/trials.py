@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from kdbench.errors import RunError
 from kdbench.search.ledger import FILE, Ledger
 from kdbench.specs import metrics
 from kdbench.specs.recipe import Recipe
@@ -68,6 +69,8 @@ class Listener:
     def on_report(self, trial: TrialState, epoch: int) -> None: ...
 
     def on_end(self, trial: TrialState) -> None: ...
+
+    def on_note(self, trial: TrialState, text: str) -> None: ...
 
 
 class Trials(ABC):
@@ -133,8 +136,13 @@ class Trials(ABC):
 
     def replay(self) -> None:
         """Read the ledger: everything is as it was."""
-        for event in self.ledger.read():
-            self._apply(event)
+        for number, event in enumerate(self.ledger.read(), 1):
+            try:
+                self._apply(event)
+            except (KeyError, TypeError, AttributeError):
+                raise RunError(
+                    f"{self.ledger.path}: line {number} is damaged; restore the file from a copy or start a new study"
+                ) from None
 
     def unfinished(self) -> TrialState | None:
         """A trial that was started in an earlier session and has not ended, now started again."""
@@ -162,12 +170,21 @@ class Trials(ABC):
         for listener in self.listeners:
             listener.on_end(trial)
 
+    def note(self, trial: TrialState, text: str) -> None:
+        """Something that a user should know about a trial that goes on."""
+        for listener in self.listeners:
+            listener.on_note(trial, text)
+
     def retry(self, ends: tuple[str, ...]) -> int:
         """Open again the trials that ended as one of `ends`; how many."""
         again = [t for t in self.trials.values() if t.end in ends]
         for trial in again:
             self._write({"event": "retry", "trial": trial.id})
         return len(again)
+
+    def reopen(self, trial: TrialState) -> None:
+        """What an ended trial left is gone: it is trained again."""
+        self._write({"event": "retry", "trial": trial.id})
 
     def abandon(self) -> list[TrialState]:
         """The workers are gone: what was running waits to be started again."""

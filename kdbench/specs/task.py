@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kdbench.errors import did_you_mean
 from kdbench.specs import metrics, resources
-from kdbench.specs.base import Spec, load_yaml
+from kdbench.specs.base import Name, Spec, load_yaml
 from kdbench.specs.dataset import DatasetSpec
 from kdbench.specs.training import ModelSpec, PipelineSpec, ScheduleSpec
 
@@ -33,7 +33,7 @@ class TaskSpec(Spec):
         teacher_schedule: what differs from `schedule` when the teacher is trained here.
     """
 
-    name: str
+    name: Name
     title: str
     dataset: DatasetSpec
     pipeline: PipelineSpec

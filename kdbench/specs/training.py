@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from kdbench.specs.base import Spec
+
+LONGEST_SIDE = 10_000
+Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+"""Pixels of an image's side: what memory holds, and no more than decoders read."""
+Deviation = Annotated[float, Field(gt=0)]
+"""By which pixels are divided."""
 
 
 class ModelSpec(Spec):
@@ -35,15 +41,15 @@ class PipelineSpec(Spec):
         flip: probability of a horizontal flip in training.
     """
 
-    image_scale: tuple[int, int]
-    short_sides: tuple[int, ...] = ()
+    image_scale: tuple[Side, Side]
+    short_sides: tuple[Side, ...] = ()
     keep_ratio: bool = True
     flip: float = Field(0.5, ge=0, le=1)
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    std: tuple[Deviation, Deviation, Deviation] = (58.395, 57.12, 57.375)
     to_rgb: bool = True
-    pad_divisor: int = Field(32, ge=1)
-    workers: int = Field(0, ge=0, description="loader processes for each training process")
+    pad_divisor: int = Field(32, ge=1, le=1024)
+    workers: int = Field(0, ge=0, le=256, description="loader processes for each training process")
 
 
 class ScheduleSpec(Spec):
@@ -57,7 +63,7 @@ class ScheduleSpec(Spec):
         norm, norm_frozen: batch normalisation of the student; frozen uses running statistics (mmdet's norm_eval).
     """
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=100_000)
     optimizer: Literal["SGD", "AdamW"] = "SGD"
     lr: float = Field(gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
@@ -65,10 +71,10 @@ class ScheduleSpec(Spec):
     policy: Literal["step", "cosine", "one_cycle"] = "step"
     steps: tuple[int, ...] = ()
     gamma: float = Field(0.1, gt=0)
-    warmup_iters: int = Field(0, ge=0)
+    warmup_iters: int = Field(0, ge=0, le=10**9)
     warmup_ratio: float = Field(0.001, gt=0, le=1)
-    samples_per_gpu: int = Field(2, ge=1)
-    gpus: int = Field(1, ge=1)
+    samples_per_gpu: int = Field(2, ge=1, le=1024)
+    gpus: int = Field(1, ge=1, le=1024)
     grad_clip: float | None = Field(None, gt=0)
     norm: Literal["BN", "SyncBN"] = "BN"
     norm_frozen: bool = True

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kdbench.errors import InputError
+from kdbench.errors import InputError, RunError
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # it logs the stack of what it raises; we tell that in a line
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
@@ -40,6 +40,7 @@ def quieten() -> None:
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy)\b")
 
 
@@ -60,13 +61,15 @@ def telling(uri: str) -> Iterator[None]:
     """What goes wrong inside becomes an InputError of one line on `uri`."""
     try:
         yield
-    except InputError:
+    except (InputError, RunError):
         raise
     except ModuleNotFoundError as error:
         raise InputError(
             f"tracking URI {shown(uri)}: the package {error.name} is missing; install it (pip install {error.name})"
         ) from None
     except Exception as error:
+        if "database or disk is full" in str(error):
+            raise RunError(f"no space left for {shown(uri)}; make room there, or give another --storage") from None
         raise InputError(f"tracking URI {shown(uri)}: {_cause(uri, error)}") from None
 
 
