@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from kdbench.data.raw import Box, Image, RawSplit
+from kdbench.data.masks import usable_mask
+from kdbench.data.raw import Box, Image, RawSplit, in_pixels
 
 WORDS = {
     "degenerate": "boxes without area dropped",
@@ -16,6 +18,7 @@ WORDS = {
     "empty": "images without objects kept",
     "missing": "listed images without a file skipped",
     "repeated": "images listed twice skipped",
+    "merged": "entries for an image that was listed already put together",
     "twice": "boxes given twice dropped",
     "renumbered": "boxes that shared an id renumbered",
     "orphans": "boxes of images that are not listed skipped",
@@ -23,11 +26,25 @@ WORDS = {
     "strange": "boxes with unknown tags ignored",
     "flat": "boxes without area left out of training",
     "beyond": "boxes outside their image left out of training",
+    "renamed": "images found under another name than the listed",
+    "retyped": "boxes whose ids were text here and a number there matched",
+    "flags": "iscrowd or ignore written as text read",
+    "reshaped": "boxes written as text or with named sides read",
+    "turned": "boxes with corners the wrong way round put in order",
+    "rotated": "rotated boxes taken as the upright box around them",
+    "remasked": "masks written without their outer list mended",
+    "roots": "root category that no box has left out",
+    "encodings": "files read though not in their encoding or with a bare '&'",
+    "foreign": "XML files that are no annotations skipped",
+    "unannotated": "images without an annotation file left out",
+    "unlabelled": "images without a label file taken as without objects",
+    "imageless": "label files without an image skipped",
+    "unshared": "boxes that are no shares 0..1 dropped",
 }
 
 
 def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Counter[str]) -> dict[str, Any]:
-    """A split as a COCO dictionary with clean boxes; what was done is added to `counts`.
+    """A split as a COCO dictionary with clean boxes; what was done is added to `counts` and listed in `split.problems`.
 
     Category ids count from 1 in the order of `classes`; image and annotation ids from 1. Of a split that is to stay
     `as_annotated`, boxes are neither clipped nor dropped, unless they are no numbers.
@@ -35,96 +52,97 @@ def to_coco(split: RawSplit, classes: tuple[str, ...], masks: bool, counts: Coun
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     seen: set[str] = set()
-    counts.update(split.dirt)
+    numbers = {name: index for index, name in enumerate(classes, 1)}
+    make = _as_annotated if split.as_annotated else _clean
     for image in split.images:
         if image.file in seen:
-            counts["repeated"] += 1
+            split.tell("repeated", image.file, "", "listed twice: the second entry is skipped")
             continue
         seen.add(image.file)
+        in_pixels(image)
         number = len(images) + 1
         images.append({"id": number, "file_name": image.file, "width": image.width, "height": image.height})
         kept = 0
         for box in image.boxes:
-            make = _as_annotated if split.as_annotated else _clean
-            entry = make(box, image, classes, masks, counts)
+            entry = make(box, image, numbers, masks, split)
             if entry is not None:
                 annotations.append({"id": len(annotations) + 1, "image_id": number, **entry})
                 kept += not entry["iscrowd"]
-        counts["empty"] += kept == 0
+        if kept == 0:
+            split.tell("empty", image.file, "", "no object on it: kept")
+    counts.update(split.dirt)
     categories = [{"id": index, "name": name} for index, name in enumerate(classes, 1)]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def sentence(counts: Counter[str]) -> str:
-    """What cleaning did, in one line; empty when the data was clean."""
-    return ", ".join(f"{counts[key]} {words}" for key, words in WORDS.items() if counts[key])
+def sentence(counts: Counter[str], remarks: Iterable[str] = ()) -> str:
+    """What cleaning did and what it saw, in one line; empty when the data was clean."""
+    done = [f"{counts[key]} {words}" for key, words in WORDS.items() if counts[key]]
+    return ", ".join([*done, *dict.fromkeys(remarks)])
 
 
-def _clean(
-    box: Box, image: Image, classes: tuple[str, ...], masks: bool, counts: Counter[str]
-) -> dict[str, Any] | None:
-    if box.name not in classes:
-        counts["unknown"] += 1
+def _clean(box: Box, image: Image, numbers: dict[str, int], masks: bool, split: RawSplit) -> dict[str, Any] | None:
+    if box.name not in numbers:
+        split.tell("unknown", image.file, _named(box), f"class {box.name!r} is none of the task's: skipped")
         return None
     left, top, right, bottom = box.corners
-    if not all(math.isfinite(side) for side in box.corners) or right - left < 1 or bottom - top < 1:
-        counts["degenerate"] += 1
+    if not all(math.isfinite(side) for side in box.corners):
+        split.tell("degenerate", image.file, _named(box), "has not four numbers: dropped")
+        return None
+    if right - left < 1 or bottom - top < 1:
+        split.tell("degenerate", image.file, _named(box), "has no area: dropped")
         return None
     inside = (max(0.0, left), max(0.0, top), min(float(image.width), right), min(float(image.height), bottom))
     if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
-        counts["outside"] += 1
+        split.tell("outside", image.file, _named(box), f"outside of {image.width} x {image.height}: dropped")
         return None
-    counts["clipped"] += inside != (left, top, right, bottom)
+    if inside != (left, top, right, bottom):
+        split.tell("clipped", image.file, _named(box), f"clipped to {image.width} x {image.height}")
     width, height = inside[2] - inside[0], inside[3] - inside[1]
     entry: dict[str, Any] = {
         "bbox": [inside[0], inside[1], width, height],
         # mmdet leaves objects of area 0 out of training without a word.
         "area": box.area if box.area is not None and 0 < box.area < math.inf else width * height,
-        "category_id": classes.index(box.name) + 1,
+        "category_id": numbers[box.name],
         "iscrowd": int(box.crowd),
     }
     if masks:
-        entry["segmentation"] = box.segmentation
-        if not _usable(box.segmentation):
+        mask, wrong = usable_mask(box.segmentation, image.width, image.height)
+        entry["segmentation"] = mask
+        if mask is None:
             # An object is there, so it must not become background; without its mask it can only be ignored.
-            counts["maskless"] += not box.crowd
+            if not box.crowd:
+                split.tell("maskless", image.file, _named(box), f"{wrong}: ignored")
             x, y = inside[:2]
             corners = [x, y, x + width, y, x + width, y + height, x, y + height]
             entry |= {"iscrowd": 1, "segmentation": [corners]}
+        elif wrong:
+            split.tell("remasked", image.file, _named(box), wrong)
     return entry
 
 
 def _as_annotated(
-    box: Box, image: Image, classes: tuple[str, ...], masks: bool, counts: Counter[str]
+    box: Box, image: Image, numbers: dict[str, int], masks: bool, split: RawSplit
 ) -> dict[str, Any] | None:
     """A box that evaluation counts even where mmdet leaves it out of training: flat, or outside its image."""
     left, top, right, bottom = box.corners
     if not all(math.isfinite(side) for side in box.corners):
-        counts["degenerate"] += 1
+        split.tell("degenerate", image.file, _named(box), "has not four numbers: dropped")
         return None
     width, height = right - left, bottom - top
     if width < 1 or height < 1:
-        counts["flat"] += 1
+        split.tell("flat", image.file, _named(box), "has no area: left out of training")
     elif right <= 0 or bottom <= 0 or left >= image.width or top >= image.height:
-        counts["beyond"] += 1
+        split.tell("beyond", image.file, _named(box), "outside of the image: left out of training")
     return {
         "bbox": [left, top, width, height],
         "area": width * height,
-        "category_id": classes.index(box.name) + 1,
+        "category_id": numbers[box.name],
         "iscrowd": int(box.crowd),
     }
 
 
-def _usable(segmentation: Any) -> bool:
-    """Polygons of three points or more, or a run-length code."""
-    if isinstance(segmentation, dict):
-        return bool(segmentation.get("counts")) and len(segmentation.get("size", ())) == 2
-    return (
-        isinstance(segmentation, list)
-        and bool(segmentation)
-        and all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 and _finite(p) for p in segmentation)
-    )
-
-
-def _finite(numbers: list[Any]) -> bool:
-    return all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+def _named(box: Box) -> str:
+    """A box in a list of problems: what it calls itself, and its corners."""
+    corners = " ".join(f"{side:.6g}" for side in box.corners)
+    return f"{box.label} ({corners})".lstrip()

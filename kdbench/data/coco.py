@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from kdbench.data.images import image_size
-from kdbench.data.raw import Box, Image, RawSplit
+from kdbench.data.raw import RawSplit
+from kdbench.data.reading.coco_file import CocoFile
+from kdbench.data.reading.finding import Files
+from kdbench.data.reading.foreign import tool_of
+from kdbench.data.reading.json_file import read_json
 from kdbench.errors import InputError
 from kdbench.specs.dataset import DatasetSpec, SplitSpec
+
+LISTS = ("images", "annotations", "categories")
 
 
 def sources(spec: DatasetSpec, root: Path) -> list[Path]:
@@ -20,24 +22,17 @@ def sources(spec: DatasetSpec, root: Path) -> list[Path]:
 
 
 def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
-    """Read a split's images and boxes.
+    """Read a split's images and boxes. No image is opened.
 
     Raises:
-        InputError: the file is missing, cut in half, or not in COCO's format.
+        InputError: the file is missing, cut in half, or not in COCO's format; an image's name fits two files, or leads
+            out of the image folder; an image id stands for two files.
     """
     path = annotation_file(split, root)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        place = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "not text"
-        raise InputError(f"{path}: broken JSON ({place}); the file may be cut, fetch or write it again") from None
+    content = read_json(path)
     folder = image_folder(split, root)
-    try:
-        raw = _parse(content, folder)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path}: is not in COCO's format (missing or wrong: {error}); it needs images, annotations, categories"
-        ) from None
+    _check_format(content, path)
+    raw = CocoFile(content, Files(folder, beside=path.parent), path).split()
     check_some(raw, path)
     return raw
 
@@ -73,57 +68,34 @@ def check_some(raw: RawSplit, path: Path) -> None:
         InputError: not one of them does.
     """
     if raw.dirt["missing"] and not raw.images:
+        first = next(file for file, _, what in raw.problems if what.startswith("no such file"))
+        there = next(iter(Files(raw.folder).all()), None)
+        has = f"the folder has {there!r}" if there else "the folder has no image"
         raise InputError(
-            f"{path}: none of its {raw.dirt['missing']} images lies in {raw.folder}; check the data root and 'images'"
+            f"{path}: none of its {raw.dirt['missing']} images lies in {raw.folder}; check the data root and 'images' "
+            f"(the first is {first!r}, {has})"
         )
 
 
-def _parse(content: dict[str, Any], folder: Path) -> RawSplit:
-    names = {category["id"]: str(category["name"]) for category in content["categories"]}
-    dirt: Counter[str] = Counter()
-    by_image: dict[Any, list[Box]] = defaultdict(list)
-    seen: dict[Any, dict[str, Any]] = {}
-    for item in content["annotations"]:
-        key = item.get("id")
-        if key is not None and key in seen:
-            # Hand-merged files number from 1 again: the id says nothing then, only the content does.
-            same = seen[key] == item
-            dirt["twice" if same else "renumbered"] += 1
-            if same:
-                continue
-        seen.setdefault(key, item)
-        by_image[item["image_id"]].append(_box(item, names))
-    images: dict[Any, Image] = {}
-    listed: set[Any] = set()
-    for entry in content["images"]:
-        key, file = entry["id"], str(entry["file_name"])
-        if key in listed:
-            dirt["repeated"] += 1
-            continue
-        listed.add(key)
-        if not (folder / file).is_file():
-            dirt["missing"] += 1
-            continue
-        width, height = int(entry.get("width") or 0), int(entry.get("height") or 0)
-        if width < 1 or height < 1:
-            width, height = image_size(folder / file)
-        images[key] = Image(file, width, height, by_image[key])
-    dirt["orphans"] += sum(len(boxes) for key, boxes in by_image.items() if key not in listed)
-    order = tuple(dict.fromkeys(names[key] for key in sorted(names)))
-    return RawSplit(folder, list(images.values()), names=order, dirt=dirt)
+def _check_format(content: Any, path: Path) -> None:
+    """See that there are three lists of objects.
 
-
-def _box(item: dict[str, Any], names: dict[Any, str]) -> Box:
-    """A box; what is not four numbers becomes NaN, which cleaning drops and counts."""
-    try:
-        left, top, width, height = (float(side) for side in item["bbox"])
-    except (KeyError, TypeError, ValueError):
-        left = top = width = height = math.nan
-    area = item.get("area")
-    return Box(
-        (left, top, left + width, top + height),
-        names.get(item["category_id"], ""),
-        bool(item.get("iscrowd", 0)) or bool(item.get("ignore", 0)),
-        item.get("segmentation"),
-        float(area) if isinstance(area, int | float) else None,
-    )
+    Raises:
+        InputError: there are not; says what tool wrote the file, where that can be seen.
+    """
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in LISTS):
+        wrong = "is no object" if not isinstance(content, dict) else None
+        wrong = wrong or next(
+            f"has no '{key}'" if key not in content else f"'{key}' is no list"
+            for key in LISTS
+            if not isinstance(content.get(key), list)
+        )
+        raise InputError(
+            f"{path}: is not in COCO's format ({wrong}); it needs images, annotations, categories{tool_of(content)}"
+        )
+    for key in LISTS:
+        for place, item in enumerate(content[key]):
+            if not isinstance(item, dict):
+                raise InputError(
+                    f"{path}: is not in COCO's format ({key}[{place}] is {item!r:.40} and no object); correct it"
+                )

@@ -14,22 +14,21 @@ Reference: Shao et al., CrowdHuman: A Benchmark for Detecting Human in a Crowd, 
 from __future__ import annotations
 
 import json
-import math
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kdbench.data.coco import annotation_file, check_some, image_folder, sources
-from kdbench.data.images import image_size
-from kdbench.data.raw import Box, Image, RawSplit
+from kdbench.data.raw import Box, Image, RawSplit, put_together
+from kdbench.data.reading.finding import Files, NotFound
+from kdbench.data.reading.text import decode, read_bytes
+from kdbench.data.reading.values import flag, sides, whole
 from kdbench.errors import InputError
 from kdbench.specs.dataset import PERSON, DatasetSpec, SplitSpec
 
 __all__ = ["read", "sources"]
 
 KEYS = {"full": "fbox", "visible": "vbox"}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG")
 TAGS = (*PERSON, "mask")
 WORDS: dict[type[Any], str] = {str: "a text", list: "a list", dict: "an object"}
 
@@ -44,41 +43,48 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     if spec.masks:
         raise InputError(f"dataset {spec.name}: CrowdHuman has boxes only; set 'masks: false', or use a coco dataset")
     path, folder = annotation_file(split, root), image_folder(split, root)
+    files = Files(folder)
     raw = RawSplit(folder, [], names=PERSON, as_annotated=True)
     for where, entry in _entries(path):
+        items, name = _of(entry, "gtboxes", list, where), _of(entry, "ID", str, where)
+        try:
+            found = files.of_stem(name)
+        except NotFound as error:
+            raise InputError(f"{where}: {error}") from None
+        file = found.file if found else name
         boxes = [
-            _box(item, KEYS[spec.boxes], f"{where}, box {number}", raw.dirt)
-            for number, item in enumerate(_of(entry, "gtboxes", list, where), 1)
+            _box(item, KEYS[spec.boxes], f"{where}, box {number}", f"box {number}", file, raw)
+            for number, item in enumerate(items, 1)
         ]
-        name = _of(entry, "ID", str, where)
-        file = next((name + suffix for suffix in SUFFIXES if (folder / (name + suffix)).is_file()), None)
-        if file is None:
-            raw.dirt["missing"] += 1
-        else:
-            raw.images.append(Image(file, *_size(entry, folder / file), boxes))
+        if found is None:
+            raw.tell("missing", name, "", f"no such file in {folder.name}/: skipped")
+            continue
+        if found.mended:
+            raw.tell("renamed", file, "", f"{found.mended}, listed as {name!r}")
+        width, height = whole(entry.get("width")), whole(entry.get("height"))
+        raw.images.append(Image(file, *((width, height) if width and height else (0, 0)), boxes))
     check_some(raw, path)
+    put_together(raw)
     return raw
 
 
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each line's place, for messages, and its content."""
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            where = f"{path}: line {number}"
-            try:
-                text = line.decode("utf-8-sig").strip()
-                if not text:
-                    continue
-                entry = json.loads(text)
-            except UnicodeDecodeError:
-                raise InputError(f"{where}: is not UTF-8 text; restore the file") from None
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"{where}, column {error.colno}: broken JSON; each line is one image, the file may be cut"
-                ) from None
-            if not isinstance(entry, dict):
-                raise InputError(f"{where}: is no object; each line is an image with ID and gtboxes")
-            yield where, entry
+    for number, line in enumerate(decode(read_bytes(path), path).split("\n"), 1):
+        where = f"{path}: line {number}"
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{where}, column {error.colno}: broken JSON; each line is one image, the file may be cut"
+            ) from None
+        except (RecursionError, ValueError):
+            raise InputError(f"{where}: is nested too deep, or has a number too long; each line is one image") from None
+        if not isinstance(entry, dict):
+            raise InputError(f"{where}: is no object; each line is an image with ID and gtboxes")
+        yield where, entry
 
 
 def _of(item: dict[str, Any], key: str, kind: type[Any], where: str) -> Any:
@@ -94,7 +100,7 @@ def _of(item: dict[str, Any], key: str, kind: type[Any], where: str) -> Any:
     return item[key]
 
 
-def _box(item: Any, key: str, where: str, dirt: Counter[str]) -> Box:
+def _box(item: Any, key: str, where: str, label: str, file: str, raw: RawSplit) -> Box:
     """A person or a region to ignore; a side that is no number becomes NaN, which cleaning drops and counts."""
     if not isinstance(item, dict):
         raise InputError(f"{where}: is no object; correct the line")
@@ -102,24 +108,14 @@ def _box(item: Any, key: str, where: str, dirt: Counter[str]) -> Box:
     if tag == "background":
         # The reference would ignore such a box where it matches and look for it where it counts.
         raise InputError(f"{where}: tag 'background' means nothing here; use 'mask' for a region to ignore")
-    sides = _of(item, key, list, where)
+    (left, top, width, height), odd = sides(_of(item, key, list, where))
+    if odd:
+        raw.tell("reshaped", file, label, f"{key} {item[key]!r:.60} read as four numbers")
     extra = _of(item, "extra", dict, where) if item.get("extra") is not None else {}
-    dirt["strange"] += tag not in TAGS
-    ignored = tag not in PERSON or extra.get("ignore", 0) != 0
-    return Box(_corners(sides), PERSON[0], crowd=ignored)
-
-
-def _corners(sides: list[Any]) -> tuple[float, float, float, float]:
+    if tag not in TAGS:
+        raw.tell("strange", file, label, f"tag {tag!r:.40}: ignored")
     try:
-        left, top, width, height = (float(side) for side in sides)
-    except (TypeError, ValueError):
-        left = top = width = height = math.nan
-    return (left, top, left + width, top + height)
-
-
-def _size(entry: dict[str, Any], file: Path) -> tuple[int, int]:
-    """Width and height: the published files have none, some copies do."""
-    sides = entry.get("width"), entry.get("height")
-    if all(isinstance(side, int) and side >= 1 for side in sides):
-        return sides  # type: ignore[return-value]
-    return image_size(file)
+        ignored = tag not in PERSON or flag(extra.get("ignore"))
+    except ValueError as error:
+        raise InputError(f"{where}: 'ignore' is {extra['ignore']!r:.40}, which {error}; correct the line") from None
+    return Box((left, top, left + width, top + height), PERSON[0], crowd=ignored, label=label)

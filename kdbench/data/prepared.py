@@ -14,18 +14,20 @@ from typing import Any
 
 from filelock import FileLock
 
-from kdbench.data import coco, crowdhuman, shapes, voc
+from kdbench.data import coco, crowdhuman, shapes, voc, yolo
 from kdbench.data.cleaning import sentence, to_coco
+from kdbench.data.images import image_size
 from kdbench.data.raw import RawSplit
 from kdbench.data.splits import cut, limited
+from kdbench.data.usable import look_over
 from kdbench.errors import InputError
 from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
 
 MANIFEST = "prepared.json"
-VERSIONS = {"shapes": 2, "coco": 2, "voc": 2, "crowdhuman": 1}
+VERSIONS = {"shapes": 2, "coco": 3, "voc": 3, "yolo": 1, "crowdhuman": 2}
 """Of what each kind's preparation gives: data prepared by an older kdbench is prepared again."""
-READERS: dict[str, Any] = {"coco": coco, "voc": voc, "crowdhuman": crowdhuman}
+READERS: dict[str, Any] = {"coco": coco, "voc": voc, "yolo": yolo, "crowdhuman": crowdhuman}
 """The module of each kind that lies on the user's disk: `sources(spec, root)` and `read(spec, split, root)`."""
 
 
@@ -166,12 +168,9 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
                 "num_images": len(content["images"]),
                 "num_boxes": len(content["annotations"]),
             }
-            if all(item["iscrowd"] for item in content["annotations"]):
-                raise InputError(
-                    f"dataset {spec.name}, split {name}: no usable object of the classes {', '.join(classes) or '(none)'}; "
-                    "check the classes and the annotation files"
-                )
-        manifest["notes"], manifest["content"] = sentence(counts), digest.hexdigest()[:12]
+            look_over(spec, name, raw[name], classes, content)
+        remarks = [remark for split in raw.values() for remark in split.remarks]
+        manifest["notes"], manifest["content"] = sentence(counts, remarks), digest.hexdigest()[:12]
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         temporary.chmod(0o755)
         if folder.exists():  # Somebody removed files from it by hand; a rename needs the place empty.
@@ -195,7 +194,12 @@ def _read(spec: DatasetSpec, root: Path | None, temporary: Path) -> dict[str, Ra
     for name in SPLITS:
         if name not in raw:
             raw[name] = cut(spec, name, raw["train"])
-    return {name: limited(spec, name, split) for name, split in raw.items()}
+    found = {name: limited(spec, name, split) for name, split in raw.items()}
+    for split in found.values():
+        for image in split.images:
+            if image.width < 1 or image.height < 1:
+                image.width, image.height = image_size(split.folder / image.file)
+    return found
 
 
 def _found(train: RawSplit) -> tuple[str, ...]:

@@ -1,114 +1,197 @@
-"""Folders in VOC's format: Annotations/*.xml, ImageSets/Main/*.txt, JPEGImages/.
+"""Annotations in VOC's XML: VOC's own folders with lists, or any folder of XML beside any folder of images.
 
-VOC counts pixels from 1 and includes the right and bottom edge. As mmdet's XMLDataset does, 1 is taken from all four
-numbers and nothing is added to the size: x = xmin - 1, w = xmax - xmin, so that boxes are those its VOC results were
-measured with. Unlike there, fractions are kept. `difficult` objects become crowd: left out of training, ignored by
-evaluation.
+A split names lists (`image_sets`, in folders with Annotations/, ImageSets/Main/ and JPEGImages/), or two folders
+(`annotations` and `images`, which may be one): labelImg, Label Studio, Roboflow and CVAT write such. What the numbers
+in an XML file mean stands in `reading.voc_file`.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import xml.etree.ElementTree as ElementTree
-from collections import Counter
+import posixpath
+from collections.abc import Iterator
 from pathlib import Path
 
-from kdbench.data.images import image_size
-from kdbench.data.raw import Box, Image, RawSplit
+from kdbench.data.raw import Image, RawSplit, put_together
+from kdbench.data.reading.finding import IMAGE_SUFFIXES, Files, Found, NotFound
+from kdbench.data.reading.text import lines_of_names
+from kdbench.data.reading.voc_file import VocFile, read_voc
 from kdbench.errors import InputError, did_you_mean
 from kdbench.specs.dataset import DatasetSpec, SplitSpec
+
+XML = frozenset({".xml"})
+NEEDED = ("Annotations", "ImageSets/Main", "JPEGImages")
 
 
 def sources(spec: DatasetSpec, root: Path) -> list[Path]:
     """The files that the dataset is made of, to see whether it has changed."""
-    found = []
+    found: set[Path] = set()
     for split in (spec.train, spec.search, spec.report):
-        for year, _, path in _lists(split, root):
-            found += [path, *sorted((year / "Annotations").glob("*.xml"))]
-    return sorted(set(found))
+        for year, path in _lists(split, root):
+            found |= {path, *(year / "Annotations" / file for file in Files(year / "Annotations", XML).all())}
+        if split.annotations is not None:
+            folder = _folder(split.annotations, "annotations", root)
+            found |= {folder / file for file in Files(folder, XML).all()}
+    return sorted(found)
 
 
 def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
-    """Read a split's images and boxes.
+    """Read a split's images and boxes. No image is opened.
 
     Raises:
-        InputError: not a VOC folder, no such list, none of its images there, or an XML file that is cut or broken;
-            VOC has no instance masks.
+        InputError: not such folders, no such list, none of its images there, an XML file that is cut or broken, or a
+            name that fits two images; VOC has no instance masks.
     """
     if spec.masks:
         raise InputError(f"dataset {spec.name}: VOC has boxes only; set 'masks: false', or use a coco dataset")
-    images: list[Image] = []
-    dirt: Counter[str] = Counter()
-    for year, _, path in _lists(split, root):
+    raw = _of_lists(split, root) if split.annotations is None else _of_folders(spec, split, root)
+    put_together(raw)
+    return raw
+
+
+def _of_lists(split: SplitSpec, root: Path) -> RawSplit:
+    raw = RawSplit(root, [])
+    for year, path in _lists(split, root):
+        annotations, pictures = Files(year / "Annotations", XML), Files(year / "JPEGImages")
+        prefix = Path(os.path.relpath(pictures.folder, root)).as_posix()
         found, missing = [], 0
-        # Names need not be UTF-8: they go through to the file system as they are.
-        for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines():
-            if not line.strip():
-                continue
-            # A name may have spaces; the lists of one class have a flag after it.
-            image = _image(year, line.strip(), root) or _image(year, line.split()[0], root)
+        for line in lines_of_names(path):
+            image = _listed(line, annotations, pictures, prefix, raw, path)
             if image is None:
                 missing += 1
+                raw.tell("missing", line, "", f"listed in {path.name}, but has no XML file or no image: skipped")
             else:
                 found.append(image)
         if missing and not found:
             raise InputError(
                 f"{path}: none of its {missing} images has a file in {year}/Annotations and in JPEGImages; "
-                "give the --data-root that has them"
+                f"give the --data-root that has them (the first is {lines_of_names(path)[0]!r})"
             )
-        images += found
-        dirt["missing"] += missing
-    return RawSplit(root, images, dirt=dirt)
+        raw.images += found
+    return raw
 
 
-def _lists(split: SplitSpec, root: Path) -> list[tuple[Path, str, Path]]:
-    """(folder with Annotations/, name, path) of each list of a split."""
-    found = []
+def _listed(line: str, annotations: Files, pictures: Files, prefix: str, raw: RawSplit, path: Path) -> Image | None:
+    """The image of a list's line: a name with blanks, a name with a flag behind it, with a suffix or a path."""
+    try:
+        for name in _names(line):
+            file = annotations.of_stem(name)
+            if file is None:
+                continue
+            content = read_voc(annotations.folder / file.file)
+            picture = pictures.of_stem(name, content.filename) or (content.filename and pictures.find(content.filename))
+            if not picture:
+                return None
+            whole = posixpath.join(prefix, picture.file)
+            if picture.mended:
+                raw.tell("renamed", whole, "", f"{picture.mended}, listed as {line!r}")
+            return content.image(whole, raw)
+    except NotFound as error:
+        raise InputError(f"{path}: {error}") from None
+    return None
+
+
+def _names(line: str) -> Iterator[str]:
+    """Names without a suffix that a line may mean, the most literal one first."""
+    for name in dict.fromkeys((line, line.split()[0])):
+        yield name
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in IMAGE_SUFFIXES | XML:
+            yield stem
+
+
+def _lists(split: SplitSpec, root: Path) -> Iterator[tuple[Path, Path]]:
+    """The folder with Annotations/, and the path, of each list of a split."""
     for entry in split.image_sets or ():
         folder, _, name = entry.rpartition("/")
         year = root / folder
-        for needed in ("Annotations", "ImageSets/Main", "JPEGImages"):
+        for needed in NEEDED:
             if not (year / needed).is_dir():
                 raise InputError(
-                    f"--data-root {root}: {year} is not a VOC folder, it has no {needed}/; give the folder that has it"
+                    f"--data-root {root}: {year} is not a VOC folder, it has no {needed}/; give the folder that has it{_hint(year)}"
                 )
-        path = year / "ImageSets" / "Main" / f"{name}.txt"
+        path = year / "ImageSets" / "Main" / f"{name.removesuffix('.txt')}.txt"
         if not path.is_file():
             known = [file.stem for file in path.parent.glob("*.txt")]
             raise InputError(f"{path}: no such image set; {did_you_mean(name, known)}")
-        found.append((year, name, path))
-    return found
+        yield year, path
 
 
-def _image(year: Path, name: str, root: Path) -> Image | None:
-    path = year / "Annotations" / f"{name}.xml"
-    file = next(
-        (f for s in (".jpg", ".jpeg", ".png", ".JPG") if (f := year / "JPEGImages" / f"{name}{s}").is_file()), None
-    )
-    if not path.is_file() or file is None:
-        return None
+def _hint(year: Path) -> str:
+    """How to name a folder of XML and one of images, where such lie here."""
     try:
-        tree = ElementTree.parse(path).getroot()
-        width, height = (_number(tree.findtext(f"size/{side}")) for side in ("width", "height"))
-        boxes = [_box(item) for item in tree.iter("object")]
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        raise InputError(f"{path}: broken XML at line {line}, column {column}; restore the file") from None
-    if not (1 <= width < math.inf and 1 <= height < math.inf):
-        width, height = image_size(file)
-    return Image(Path(os.path.relpath(file, root)).as_posix(), int(width), int(height), boxes)
+        places = [year, *sorted(place for place in year.iterdir() if place.is_dir())]
+    except OSError:
+        return ""
+    having = {
+        kind: [place for place in places if any(file.suffix.lower() in kind for file in place.iterdir())]
+        for kind in (XML, IMAGE_SUFFIXES)
+    }
+    if not having[XML] or not having[IMAGE_SUFFIXES]:
+        return ""
+    one, two = (having[kind][0].relative_to(year).as_posix() for kind in (XML, IMAGE_SUFFIXES))
+    return f", or name its folders in place of 'image_sets': annotations: {one}, images: {two}"
 
 
-def _box(item: ElementTree.Element) -> Box:
-    corners = tuple(_number(item.findtext(f"bndbox/{side}")) - 1 for side in ("xmin", "ymin", "xmax", "ymax"))
-    difficult = (item.findtext("difficult") or "0").strip() == "1"
-    return Box(corners, (item.findtext("name") or "").strip(), crowd=difficult)  # type: ignore[arg-type]
+def _of_folders(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
+    assert split.annotations is not None
+    place = split.images if split.images is not None else split.annotations
+    annotations = Files(_folder(split.annotations, "annotations", root), XML)
+    pictures = Files(_folder(place, "images", root))
+    raw = RawSplit(pictures.folder, [])
+    files = annotations.all()
+    for file in files:
+        content = read_voc(annotations.folder / file)
+        if content.foreign:
+            raw.tell("foreign", file, "", "is no annotation: skipped")
+            continue
+        picture = _picture(file, content, pictures)
+        if picture is None:
+            raw.tell("missing", content.filename or file, "", f"no image of {file} in {place}/: skipped")
+            continue
+        if picture.mended:
+            raw.tell("renamed", picture.file, "", f"{picture.mended}, for {file}")
+        raw.images.append(content.image(picture.file, raw))
+    if not raw.images:
+        what = (
+            f"none of its {len(files)} XML files has an image in {pictures.folder}" if files else "it has no XML file"
+        )
+        raise InputError(f"{annotations.folder}: {what}; check 'annotations', 'images' and the data root")
+    # Where splits share an image folder, what one leaves may be the others'.
+    if [other.images for other in (spec.train, spec.search, spec.report) if other.annotations].count(split.images) == 1:
+        have = {image.file for image in raw.images}
+        for file in pictures.all():
+            if file not in have:
+                raw.tell("unannotated", file, "", "has no XML file, nobody says what is on it: left out")
+    return raw
 
 
-def _number(text: str | None) -> float:
-    """NaN where there is no number: a box is then dropped and counted, a size read from the image."""
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
+def _picture(file: str, content: VocFile, pictures: Files) -> Found | None:
+    """The image of an XML file: the one of its name, else the one that it names.
+
+    Raises:
+        InputError: several fit.
+    """
+    doubt: NotFound | None = None
+    stem = os.path.splitext(file)[0]
+    name = content.filename
+    for seek, given in ((pictures.of_stem, stem), (pictures.find, f"{content.folder}/{name}"), (pictures.find, name)):
+        try:
+            found = seek(given) if seek == pictures.find else pictures.of_stem(given, name)
+        except NotFound as error:
+            doubt = doubt or error
+            continue
+        if found is not None:
+            return found
+    if doubt is not None:
+        raise InputError(f"{content.path}: {doubt}")
+    return None
+
+
+def _folder(name: str, key: str, root: Path) -> Path:
+    folder = root / name
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; '{key}' of a voc dataset is a folder, a JSON file needs 'kind: coco'")
+    if not folder.is_dir():
+        raise InputError(f"--data-root {root}: has no folder {name}; check the data root and '{key}'")
+    return folder

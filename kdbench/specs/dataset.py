@@ -9,8 +9,14 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from kdbench.specs.base import Spec
 
 SPLITS = ("train", "search", "report")
-NEEDED = {"shapes": "size", "coco": "annotations", "voc": "image_sets", "crowdhuman": "annotations"}
-"""Which key of a split says where its images are, by kind."""
+NEEDED = {
+    "shapes": ("size",),
+    "coco": ("annotations",),
+    "voc": ("image_sets", "annotations"),
+    "yolo": ("images",),
+    "crowdhuman": ("annotations",),
+}
+"""Which key of a split says where its images are, by kind: one of these."""
 PERSON = ("person",)
 """The classes of crowdhuman."""
 
@@ -18,14 +24,17 @@ PERSON = ("person",)
 class SplitSpec(Spec):
     """Where one split comes from: files of its own, or a seeded cut from the train split.
 
-    Exactly one of `annotations` (coco: a JSON file, crowdhuman: an odgt file, relative to the data root),
-    `image_sets` (voc: names of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to generate) or
-    `cut` (a share 0..1, or a number of images, taken out of train) is given. `images` is the image folder of
-    coco and crowdhuman, relative to the data root. `limit` keeps a seeded draw of so many of the split's images.
+    Exactly one of `annotations` (coco: a JSON file, crowdhuman: an odgt file, voc: a folder of XML files, relative to
+    the data root), `image_sets` (voc: names of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to
+    generate) or `cut` (a share 0..1, or a number of images, taken out of train) is given; of yolo none, its `images`
+    say it. `images` is the image folder of coco, crowdhuman, voc with a folder of XML, and yolo (there also a .txt
+    file that lists images), relative to the data root. `labels` is yolo's folder of label files; without it, `images`
+    in the path of an image becomes `labels`. `limit` keeps a seeded draw of so many of the split's images.
     """
 
     annotations: str | None = None
     images: str | None = None
+    labels: str | None = Field(None, description="yolo: the folder of label files")
     image_sets: tuple[str, ...] | None = None
     size: int | None = Field(None, ge=1)
     cut: float | None = Field(None, gt=0)
@@ -33,16 +42,17 @@ class SplitSpec(Spec):
 
     @model_serializer(mode="wrap")
     def _without_an_unused_limit(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Recipes from before there were limits keep their identity."""
+        """Recipes from before there were limits, or label folders, keep their identity."""
         content: dict[str, Any] = write(self)
-        if content["limit"] is None:
-            del content["limit"]
+        for key in ("limit", "labels"):
+            if content.get(key) is None:
+                content.pop(key, None)
         return content
 
     @model_validator(mode="after")
     def _one_source(self) -> SplitSpec:
         given = [k for k in ("annotations", "image_sets", "size", "cut") if getattr(self, k) is not None]
-        if len(given) != 1:
+        if len(given) != 1 and (given or self.images is None):
             raise ValueError(
                 "a split needs exactly one of annotations, image_sets, size, cut"
                 + (f"; it has {', '.join(given)}" if given else "")
@@ -53,7 +63,7 @@ class SplitSpec(Spec):
 class DatasetSpec(Spec):
     """A dataset with its splits. The data root is no part of it: it differs between machines."""
 
-    kind: Literal["shapes", "coco", "voc", "crowdhuman"]
+    kind: Literal["shapes", "coco", "voc", "yolo", "crowdhuman"]
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     classes: tuple[str, ...] | None = Field(
         None, description="null: every class of train; coco: by category id, voc: by name"
@@ -63,18 +73,36 @@ class DatasetSpec(Spec):
     report: SplitSpec
     repeat: int = Field(1, ge=1, description="how often train is repeated in one epoch")
     cut_seed: int = 0
+    cut_by: Literal["random", "classes"] = Field(
+        "random", description="classes: a cut has its share of every class, as far as that can be"
+    )
     image_size: tuple[int, int] | None = Field(None, description="shapes: height, width in pixels")
     seed: int = Field(0, description="shapes: seed of the generator")
     masks: bool = Field(False, description="instance masks are loaded and used")
     boxes: Literal["full", "visible"] = Field("full", description="crowdhuman: whole bodies, or what is seen of them")
+
+    @model_serializer(mode="wrap")
+    def _without_a_random_cut(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Recipes from before cuts could be stratified keep their identity."""
+        content: dict[str, Any] = write(self)
+        if content.get("cut_by") == "random":
+            del content["cut_by"]
+        return content
 
     @model_validator(mode="after")
     def _splits_fit_the_kind(self) -> DatasetSpec:
         needed = NEEDED[self.kind]
         for name in SPLITS:
             split: SplitSpec = getattr(self, name)
-            if getattr(split, needed) is None and (split.cut is None or name == "train"):
-                raise ValueError(f"split {name} of a {self.kind} dataset needs '{needed}'")
+            if all(getattr(split, key) is None for key in needed) and (split.cut is None or name == "train"):
+                keys = " or ".join(f"'{key}'" for key in needed)
+                raise ValueError(f"split {name} of a {self.kind} dataset needs {keys}")
+            if split.labels is not None and self.kind != "yolo":
+                raise ValueError(f"'labels' is of yolo datasets; leave it out of split {name} of a {self.kind} dataset")
+            if self.kind == "yolo" and split.annotations is not None:
+                raise ValueError(f"split {name} of a yolo dataset has 'images' and 'labels'; leave 'annotations' out")
+        if self.kind == "yolo" and not self.classes:
+            raise ValueError("a yolo dataset needs 'classes', in the order of their numbers (the names of data.yaml)")
         if self.kind == "shapes" and self.image_size is None:
             raise ValueError("a shapes dataset needs 'image_size'")
         if self.kind == "shapes" and self.image_size is not None and min(self.image_size) < 32:
