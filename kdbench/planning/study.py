@@ -17,7 +17,7 @@ from kdbench.search import folders
 from kdbench.specs.base import Spec
 from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Algorithm, Resources, Scheduler, StudyPlan
-from kdbench.specs.task import load_task
+from kdbench.specs.task import data_folder, load_task
 
 
 class Request(Spec):
@@ -74,7 +74,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     name = request.name or folders.free_name(storage, f"{request.method}-{task.name.replace('/', '-')}")
     folders.check_name(storage, name)
 
-    root = Path(request.data_root).expanduser().absolute() if request.data_root else None
+    root = data_folder(request.data_root, task)
     data = prepare(task.dataset, storage, root)
     student, teacher = look_at_models(task, data.classes)
     detector = student.kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from kdbench.specs.base import load_yaml
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
-from kdbench.specs.task import TaskSpec, load_task
+from kdbench.specs.task import TaskSpec, data_folder, load_task
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.job import Job, check_device
 from kdbench.training.train import train
@@ -55,15 +55,18 @@ def train_file(file: str, options: Options) -> Outcome:
         data = prepare(recipe.dataset, storage, root)
         weights = teachers.require(storage, recipe.teacher)
     else:
-        recipe, data, weights = _resolve(ShortRecipe.parse(raw, file), file, storage, root, options)
+        short = ShortRecipe.parse(raw, file)
+        task = load_task(short.task, short.set)
+        root = data_folder(options.data_root, task)
+        options = replace(options, data_root=str(root) if root else None)
+        recipe, data, weights = _resolve(short, task, file, storage, root, options)
     check_device(recipe, options.device)
     return _train(recipe, data, weights, storage / "runs" / recipe.hash, storage, options)
 
 
 def _resolve(
-    short: ShortRecipe, file: str, storage: Path, root: Path | None, options: Options
+    short: ShortRecipe, task: TaskSpec, file: str, storage: Path, root: Path | None, options: Options
 ) -> tuple[Recipe, Prepared, Path | None]:
-    task = load_task(short.task, short.set)
     data = prepare(task.dataset, storage, root)
     resolved = resolve_method(short.method, short.params, look_at_models(task, data.classes), f"{file}, params")
     reference: TeacherRef | None = None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kdbench.errors import did_you_mean
+from kdbench.errors import InputError, did_you_mean
 from kdbench.specs import metrics, resources
 from kdbench.specs.base import Spec, load_yaml
 from kdbench.specs.dataset import DatasetSpec
@@ -27,6 +27,10 @@ class TaskSpec(Spec):
     """A file of benchmarks/tasks.
 
     Attributes:
+        name: of the task; rows of one task are compared with each other.
+        title: a line for people.
+        data_root: folder of the data, relative to this file or absolute, where no --data-root is given. It differs between
+            machines, so it is no part of a recipe's identity.
         metric: what ranks, one of `metrics.NAMES`: mAP (COCO, 0.50:0.95), segm_mAP, AP50_11, mMR, ...
         search_training: which of the shared training values a method's search varies beside its own parameters.
         floor: a value of the metric; a first evaluation that is worse ends a trial as infeasible (dead run). Null is none.
@@ -35,6 +39,7 @@ class TaskSpec(Spec):
 
     name: str
     title: str
+    data_root: str | None = Field(None, exclude=True)
     dataset: DatasetSpec
     pipeline: PipelineSpec
     student: ModelSpec
@@ -94,11 +99,27 @@ def set_dotted(data: dict[str, Any], key: str, value: Any) -> None:
 
 def _absolute_configs(task: TaskSpec, base: Path) -> TaskSpec:
     """A model config given relative to the task file becomes absolute, so that a trial finds it anywhere."""
-    updates = {}
+    updates: dict[str, Any] = {}
     for role in ("student", "teacher"):
         model: ModelSpec = getattr(task, role)
         for candidate in (base / model.config, Path(model.config).expanduser()):
             if candidate.suffix == ".py" and candidate.is_file():
                 updates[role] = model.model_copy(update={"config": str(candidate.resolve())})
                 break
+    if task.data_root is not None:
+        updates["data_root"] = str(base / Path(task.data_root).expanduser())
     return task.model_copy(update=updates)
+
+
+def data_folder(given: str | None, *tasks: TaskSpec) -> Path | None:
+    """The folder of the data, absolute: the one that was given, else the one that the tasks name.
+
+    Raises:
+        InputError: the tasks name different ones.
+    """
+    named = {task.data_root: task.name for task in tasks if task.data_root is not None}
+    if given is None and len(named) > 1:
+        roots = " and ".join(f"{root} ({name})" for root, name in list(named.items())[:2])
+        raise InputError(f"the tasks have different data roots: {roots}; give one folder that has both with --data-root")
+    root = given or next(iter(named), None)
+    return Path(root).expanduser().absolute() if root else None
