@@ -29,22 +29,58 @@ class Infeasible(KDBenchError):
     """A trial that cannot give a result with these values: NaN, dead, does not fit in memory."""
 
 
-MOST_NAMES = 20
-"""How many a hint lists."""
+LONGEST_VALUE = 60
+"""Characters of a user's own value in a message."""
+MOST_NAMES = 8
+"""How many known names a hint lists; of more it shows the nearest."""
+NEAREST = 3
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A closing hint for an unknown `name`: the nearest known one, and otherwise all of them, or the first of very many.
+def brief(value: object, length: int = LONGEST_VALUE) -> str:
+    """A value as a message shows it: quoted as Python does, control characters as `\\x1b`, and cut.
+
+    Example:
+        >>> brief("x" * 300)[-5:]
+        "x...'"
+    """
+    text = repr(value)
+    if len(text) <= length + 2:
+        return text
+    return f"{text[:length]}...{text[-1] if isinstance(value, str) else ''}"
+
+
+def printable(text: str) -> str:
+    """`text` with control characters written out, so that what a store or a file holds cannot steer a terminal.
+
+    Example:
+        >>> printable("a\\x1b[31mb")
+        'a\\\\x1b[31mb'
+    """
+    return "".join(character if character.isprintable() else _written_out(character) for character in text)
+
+
+def _written_out(character: str) -> str:
+    return character if character in " \n\t" else character.encode("unicode_escape").decode()
+
+
+def did_you_mean(name: str, known: Iterable[str], listing: str = "") -> str:
+    """A closing hint for an unknown `name`: the nearest known one, and otherwise all of them, or the nearest of many.
+
+    Args:
+        listing: the command that lists all of them.
 
     Example:
         >>> did_you_mean("defaet", ["defeat", "none"])
         "did you mean 'defeat'?"
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
     if not known:
         return "none are known"
-    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
-    return f"known: {', '.join(known[:MOST_NAMES])}{more}"
+    if len(known) <= MOST_NAMES:
+        return f"known: {', '.join(brief(one)[1:-1] for one in known)}"
+    nearest = difflib.get_close_matches(name[:200], known, n=NEAREST, cutoff=0.0)
+    shown = ", ".join(brief(one)[1:-1] for one in nearest)
+    return f"the nearest of {len(known)}: {shown}{f'; all: {listing}' if listing else ''}"

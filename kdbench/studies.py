@@ -8,6 +8,7 @@ from typing import Any
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import RunError
+from kdbench.outcome.ends import check_completed
 from kdbench.outcome.report import study_report
 from kdbench.outcome.result import StudyResult
 from kdbench.outcome.summary import study_summary
@@ -74,7 +75,8 @@ def _run(
 ) -> StudyResult:
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage)
-    ready = plan.teacher is None or teachers.weights_file(storage, plan.teacher).is_file()
+    crew.recorder.data_of = lambda recipe: data
+    ready = plan.teacher is None or teachers.sound(storage, plan.teacher.id, crew.view.tell)
     evaluate = None
     if plan.teacher is not None and not plan.teacher_train:
         evaluate = given_teacher_recipe(plan.task, plan.teacher)
@@ -83,8 +85,10 @@ def _run(
     tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
     if plan.teacher is not None and ready and TEACHER not in board.trials:
         own = teacher_recipe(plan.task) if plan.teacher_train else given_teacher_recipe(plan.task, plan.teacher)
-        record_stored_teacher(tracker, own, storage)
+        record_stored_teacher(tracker, own, storage, data)
     crew.join(board, retry)
+    if plan.teacher is not None and not plan.teacher_train and not board.done:
+        teachers.require(storage, plan.teacher)
     weights = teachers.weights_file(storage, plan.teacher) if plan.teacher else None
 
     def payload(trial: TrialState) -> dict[str, Any]:
@@ -94,12 +98,12 @@ def _run(
         made = study_summary(board)
         tracker.close_study(plan.task.name, plan.study, summary=made.figures, status=status, tags=made.tags)
 
-    processes = plan.task.schedule.gpus
-    drive(board, crew, payload, processes=processes, address=address, on_interrupt=lambda: close("KILLED"))
+    drive(board, crew, payload, processes=plan.processes, address=address, on_interrupt=lambda: close("KILLED"))
     close("FAILED" if board.problem else "FINISHED")
     study_report(plan.study, [plan.task.name], folder, storage, plan.tracking_uri, tracker)
     if board.problem:
         raise RunError(f"study {plan.study}: {board.problem}; see {folder / 'trials' / TEACHER}")
+    check_completed(f"study {plan.study}", board.trials.values(), {plan.method}, folder / "trials")
     best = board.best(plan.method)
     ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
     return StudyResult(plan.study, folder, ends, best.id if best else None, best.best if best else None)

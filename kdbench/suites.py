@@ -7,6 +7,7 @@ from typing import Any
 
 from kdbench.detectors import teachers
 from kdbench.errors import RunError
+from kdbench.outcome.ends import check_completed
 from kdbench.outcome.report import study_report
 from kdbench.outcome.result import StudyResult
 from kdbench.outcome.summary import suite_summary
@@ -20,6 +21,7 @@ from kdbench.search.reuse import Trainings
 from kdbench.search.suite_board import SuiteBoard
 from kdbench.search.trials import TrialState
 from kdbench.specs.paths import storage_folder
+from kdbench.specs.study import BASELINE
 from kdbench.specs.suite import SuitePlan
 from kdbench.tracking.writer import open_tracker
 
@@ -82,7 +84,8 @@ def _run(
     plan = planned.plan
     tracker = open_tracker(plan.tracking_uri, storage)
     crew = Crew(tracker, storage, _SuiteRecorder)
-    stored = {r.hash for r in plan.teachers if (storage / "teachers" / r.hash / teachers.WEIGHTS).is_file()}
+    crew.recorder.data_of = planned.data_of
+    stored = {r.hash for r in plan.teachers if teachers.sound(storage, r.hash, crew.view.tell)}
     stored |= {row.recipe.teacher.id for row in plan.rows if row.recipe.teacher} - {r.hash for r in plan.teachers}
     root = Path(plan.data_root) if plan.data_root else None
     finished = Trainings(storage, root, plan.data)
@@ -92,8 +95,10 @@ def _run(
         tracker.open_study(task, plan.study, tags=_tags(plan), params=_params(plan))
     for recipe in (*plan.teachers, *plan.given):
         if f"teacher-{recipe.hash}" not in board.trials:
-            record_stored_teacher(tracker, recipe, storage)
+            record_stored_teacher(tracker, recipe, storage, planned.data_of(recipe))
     crew.join(board, retry)
+    for recipe in plan.given if not board.done else ():
+        teachers.require(storage, recipe.teacher)
 
     def payload(trial: TrialState) -> dict[str, Any]:
         reference = trial.recipe.teacher
@@ -115,6 +120,9 @@ def _run(
     study_report(plan.study, list(plan.tasks), folder, storage, plan.tracking_uri, tracker)
     if board.problem:
         raise RunError(f"suite {plan.suite}: {board.problem}; see {folder / 'trials'}")
+    methods = {row.recipe.method.name for row in plan.rows}
+    distilled = methods - {BASELINE} or methods
+    check_completed(f"suite {plan.suite}", board.trials.values(), distilled, folder / "trials")
     ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
     return StudyResult(plan.study, folder, ends, None, None)
 

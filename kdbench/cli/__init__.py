@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from kdbench._version import __version__
-from kdbench.errors import KDBenchError, did_you_mean
+from kdbench.errors import KDBenchError, brief, did_you_mean, printable
 
 COMMANDS = {
     "search": "Search the best recipe of a method on a task.",
@@ -27,6 +28,9 @@ COMMANDS = {
     "doctor": "Check this machine: versions, operators, Ray, MLflow.",
     "list": "List methods, tasks, spaces, suites, detectors, datasets or studies.",
 }
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands(click.Group):
@@ -48,7 +52,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
+            raise click.UsageError(f"no command {brief(args[0])}; {did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
 
@@ -85,6 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _fail(_of_the_system(error), 1, debug)
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         _fail(f"{type(error).__name__}: {first} (a bug of kdbench or its environment; --debug shows where)", 1, debug)
@@ -93,5 +99,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _fail(message: str, code: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"kdbench: {' '.join(message.split())}", err=True)
+    click.echo(f"kdbench: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)
+
+
+def _of_the_system(error: OSError) -> str:
+    """A disk or a network that does not do its part is no bug of ours."""
+    where = f"{error.filename}: " if error.filename else ""
+    way = "; make room there, or give another --storage" if error.errno in FULL else "; --debug shows where"
+    return f"{where}{(error.strerror or str(error)).lower()}{way}"

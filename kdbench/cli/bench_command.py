@@ -64,6 +64,10 @@ def command(
             click.echo(f"data {data.name}: {data.notes}", err=True)
     if dry_run:
         from kdbench.planning.suite_dry_run import describe_suite, write_recipes
+        from kdbench.running.cluster import check_room
+
+        if address:
+            check_room(planned.plan.resources, planned.plan.processes, address)
 
         click.echo(describe_suite(planned, folder))
         if output:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from kdbench.errors import brief
+
 storage_option = click.option(
     "--storage",
     metavar="DIR",
@@ -25,17 +27,14 @@ data_root_option = click.option("--data-root", metavar="DIR", help="Folder of th
 
 def key_values(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
     """`--set a.b=1` options as a dict; values are read as YAML."""
-    import yaml
+    from kdbench.specs.reading import parse_yaml
 
     values: dict[str, Any] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE, e.g. --set schedule.lr=0.01")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise click.BadParameter(f"the value of {key!r} is not YAML: {value!r}") from None
+            raise click.BadParameter(f"{brief(text)} is not KEY=VALUE, e.g. --set schedule.lr=0.01")
+        values[key] = parse_yaml(value, f"--set {brief(key)[1:-1]}")
         if isinstance(values[key], str):
             try:  # YAML 1.1 takes 1e-3 for text
                 values[key] = float(values[key])

@@ -53,6 +53,10 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
         click.echo(f"data: {planned.data.notes}", err=True)
     if dry_run:
         from kdbench.planning.dry_run import describe
+        from kdbench.running.cluster import check_room
+
+        if address:
+            check_room(planned.plan.resources, planned.plan.processes, address)
 
         click.echo(describe(planned, folder))
         return

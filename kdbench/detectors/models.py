@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import random
 import warnings
 from collections.abc import Iterator
@@ -57,7 +58,24 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
                 f"{where}: its initial weights cannot be fetched ({_line(error)}); "
                 "set `pretrained: false` for this model, or copy the file into the torch hub cache"
             ) from error
+        except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, UnicodeDecodeError) as error:
+            named = ", ".join(dict.fromkeys(_checkpoints(model_cfg))) or "its initial weights"
+            raise InputError(
+                f"{where}: {named}: is not a torch checkpoint, or not of this model; give a file of weights in init_cfg"
+            ) from error
     return model
+
+
+def _checkpoints(cfg: Any) -> Iterator[str]:
+    """The files that a config takes initial weights from."""
+    if isinstance(cfg, dict):
+        if isinstance(cfg.get("checkpoint"), str):
+            yield cfg["checkpoint"]
+        for value in cfg.values():
+            yield from _checkpoints(value)
+    elif isinstance(cfg, (list, tuple)):
+        for value in cfg:
+            yield from _checkpoints(value)
 
 
 def info(model: nn.Module, model_cfg: Any) -> DetectorInfo:

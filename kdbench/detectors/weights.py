@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 from collections import OrderedDict
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kdbench.detectors import fit
+from kdbench.detectors.digest import check_regular, digest
 from kdbench.detectors.download import download
 from kdbench.errors import InputError
 
@@ -52,11 +52,27 @@ def weights_id(path: str | Path) -> str:
     Raises:
         InputError: it cannot be read.
     """
+    return digest(path)[:12]
+
+
+def damage(path: Path, recipe: str | None = None) -> str | None:
+    """Why a file of weights that kdbench wrote is not what it was; None where it is whole.
+
+    torch's archives carry checksums, so zeros in the middle of a tensor are found as a cut is.
+
+    Args:
+        recipe: identity of the recipe that trained it.
+    """
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        checkpoint = _read(path, str(path))
+        _state(checkpoint, str(path))
+    except InputError as error:
+        return str(error).removeprefix(f"{path}: ").partition(";")[0]
+    meta = checkpoint.get("meta")
+    known = meta.get("recipe") if isinstance(meta, dict) else None
+    if recipe is not None and known not in (None, recipe):
+        return "holds the weights of another training"
+    return None
 
 
 def export_student(model: nn.Module, path: str | Path, meta: dict[str, Any]) -> None:
@@ -90,16 +106,19 @@ def _read(path: Path, where: str) -> dict[str, Any]:
         np.dtypes.Float64DType,
         np.dtypes.Int64DType,
     ]
+    check_regular(path, where)
     try:
         with torch.serialization.safe_globals(numbers):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error):  # a text, say
+            raise InputError(f"{where}: is not a torch checkpoint; give a file of weights") from None
         raise InputError(
             f"{where}: holds other Python objects than weights, or is not a checkpoint; save its state_dict alone"
         ) from None
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error.strerror or error}); check the path") from None
-    except (RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError):
+    except Exception:  # a cut archive, zeros, a text: each fails in its own way
         raise InputError(f"{where}: is not a whole torch checkpoint; fetch or write it again") from None
     if not isinstance(content, dict):
         raise InputError(f"{where}: holds a {type(content).__name__}, not a checkpoint; give a file with a state_dict")

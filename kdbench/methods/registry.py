@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from kdbench.errors import InputError, did_you_mean
+from kdbench.errors import InputError, brief, did_you_mean
 
 if TYPE_CHECKING:
     from kdbench.methods.base import DetectorInfo, Method, MethodParams
@@ -30,6 +30,25 @@ BUILT_IN = {
     "icd": "kdbench.methods.icd.method:ICD",
     "lgd": "kdbench.methods.lgd.method:LGD",
 }
+
+
+PRESETS = {
+    "defeat_neck": "defeat",
+    "defeat_full": "defeat",
+    "fgfi_original": "fgfi",
+    "fgd_focal": "fgd",
+    "ld_full": "ld",
+    "pkd_two_stage_teacher": "pkd",
+    "cwd_cls": "cwd",
+    "mgd_channel": "mgd",
+    "icd_one_stage": "icd",
+    "icd_two_stage": "icd",
+    "icd_without_inheriting": "icd",
+    "icd_megengine": "icd",
+    "lgd_large": "lgd",
+    "lgd_fcos_r50": "lgd",
+}
+"""The presets of built-in methods, so that a name is known without importing what stands behind it."""
 
 
 def names() -> list[str]:
@@ -59,7 +78,7 @@ def get(name: str) -> type[Method]:
         method: type[Method] = getattr(import_module(module), attribute)
         return method
     if not offered:
-        raise InputError(f"unknown method {name!r}; {did_you_mean(name, names())}")
+        raise _unknown(name, names())
     if len(packages) > 1:
         raise InputError(f"method {name!r} is offered by packages {', '.join(packages)}; uninstall all but one")
     return _load(offered[0])
@@ -83,7 +102,22 @@ def resolve(name: str) -> tuple[type[Method], dict[str, Any]]:
             found.setdefault(preset, method)
     if name in found:
         return found[name], dict(found[name].presets[name])
-    raise InputError(f"unknown method {name!r}; {did_you_mean(name, [*names(), *found])}")
+    raise _unknown(name, [*names(), *found])
+
+
+def method_of(name: str) -> str | None:
+    """The method of a name or of a preset of a built-in one, without importing any; None where a package's may have it.
+
+    Raises:
+        InputError: neither a method nor a preset.
+    """
+    if name in names():
+        return name
+    if name in PRESETS:
+        return PRESETS[name]
+    if any(entry.name not in BUILT_IN for entry in entry_points(group=GROUP)):
+        return None
+    raise _unknown(name, [*names(), *PRESETS])
 
 
 def parse_params(name: str, params: dict[str, Any], where: str) -> MethodParams:
@@ -105,6 +139,10 @@ def build(name: str, params: dict[str, Any], student: DetectorInfo, teacher: Det
     if method.needs_teacher and teacher is None:
         raise InputError(f"method {name} needs a teacher; name one in the task or with --teacher")
     return method(parse_params(name, params, f"params of method {name}"), student, teacher)
+
+
+def _unknown(name: str, known: list[str]) -> InputError:
+    return InputError(f"unknown method {brief(name)}; {did_you_mean(name, known, 'kdbench list methods')}")
 
 
 def _usable() -> list[type[Method]]:

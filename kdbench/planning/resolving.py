@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdbench.errors import InputError
 from kdbench.methods import registry
-from kdbench.methods.base import DetectorInfo, Method
 from kdbench.specs import metrics
 from kdbench.specs.task import TaskSpec
 from kdbench.specs.training import ModelSpec
+
+if TYPE_CHECKING:
+    from kdbench.methods.base import DetectorInfo, Method
 
 MEAN_MARGIN, STD_MARGIN = 3.0, 3.0
 """Grey levels by which two ways to normalise may differ: the means of caffe-style weights are given as 102.98 and as 103.53."""

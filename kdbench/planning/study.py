@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import InputError
 from kdbench.methods import registry
-from kdbench.methods.base import DetectorInfo, Method
-from kdbench.planning.numbers import check_numbers, gpus_of
+from kdbench.planning.numbers import check_machine, gpus_of
+from kdbench.planning.requests import Request, check_place, read_words
 from kdbench.planning.resolving import look_at_models
 from kdbench.search import folders
-from kdbench.specs.base import Spec
 from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
-from kdbench.specs.study import BASELINE, Algorithm, Resources, Scheduler, StudyPlan
-from kdbench.specs.task import data_folder, load_task
+from kdbench.specs.study import BASELINE, Resources, StudyPlan
+from kdbench.specs.task import data_folder
 
+if TYPE_CHECKING:
+    from kdbench.methods.base import DetectorInfo, Method
 
-class Request(Spec):
-    """What `kdbench search` was asked for, as it was given."""
-
-    method: str
-    task: str = "shapes"
-    data_root: str | None = None
-    name: str | None = None
-    trials: int | None = None
-    epochs: int | None = None
-    seeds: int = 1
-    space: str | None = None
-    set: dict[str, Any] = {}
-    algorithm: Algorithm = "optuna"
-    scheduler: Scheduler = "none"
-    concurrent: int | None = None
-    cpus: float = 1
-    gpus: float | None = None
-    teacher: str = "train"
-    tracking_uri: str | None = None
-    seed: int = 0
+__all__ = ["Planned", "Request", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -59,26 +41,21 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
-    check_numbers(request)
-    method, preset = registry.resolve(request.method)
-    own = {k.removeprefix("method."): v for k, v in request.set.items() if k.startswith("method.")}
-    changes = {k: v for k, v in request.set.items() if not k.startswith("method.")}
-    task = load_task(request.task, changes)
-    if request.epochs:
-        # The teacher keeps its own schedule: it is trained once and serves every study of the task.
-        teacher_schedule = task.full_teacher_schedule().model_dump()
-        update = {"schedule": task.schedule.with_epochs(request.epochs), "teacher_schedule": teacher_schedule}
-        task = task.model_copy(update=update)
-    space = load_space(method.name, request.space)
-    check_names(space, list(method.Params.model_fields), f"search space {request.space or method.name}")
+    task, space = read_words(request)
+    check_place(storage, request.tracking_uri, address)
     name = request.name or folders.free_name(storage, f"{request.method}-{task.name.replace('/', '-')}")
     folders.check_name(storage, name)
+    resources = Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=request.gpus or 0)
+    check_machine(resources, 1, address)  # what is short of data and models; all processes when those are there
 
     root = data_folder(request.data_root, task)
+    method, preset = registry.resolve(request.method)
+    space = space or load_space(method.name, request.space)
+    check_names(space, list(method.Params.model_fields), f"search space {request.space or method.name}")
     data = prepare(task.dataset, storage, root)
     student, teacher = look_at_models(task, data.classes)
     detector = student.kind
-    fixed = {**preset, **own}
+    fixed = {**preset, **request.own}
     defaults = {**method.Params().plain(), **method.default_params(student)}
     resolved = registry.parse_params(method.name, {**defaults, **fixed}, f"--set method.* of {method.name}")
     method.check(resolved, student, teacher if method.needs_teacher else None)
@@ -102,7 +79,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         seed=request.seed,
         algorithm=request.algorithm,
         scheduler=request.scheduler,
-        resources=Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=gpus_of(request.gpus, address)),
+        resources=resources.model_copy(update={"gpus": gpus_of(request.gpus, address)}),
         teacher=reference,
         teacher_train=train,
         data_root=str(root) if root else None,
@@ -112,6 +89,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     if method.name == BASELINE and request.trials is not None:
         baseline = task.baseline.model_copy(update={"trials": request.trials})
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
+    check_machine(plan.resources, plan.processes, address)
     return Planned(plan, data)
 
 

@@ -4,42 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
-from kdbench.errors import InputError, did_you_mean
-from kdbench.methods.base import DetectorInfo
-from kdbench.planning.numbers import check_numbers, gpus_of
+from kdbench.errors import InputError, brief, did_you_mean
+from kdbench.methods import registry
+from kdbench.planning.numbers import check_machine, check_numbers, gpus_of
+from kdbench.planning.requests import SuiteRequest, check_place, check_weights
 from kdbench.planning.resolving import look_at_models, resolve_method
 from kdbench.search import folders
-from kdbench.specs.base import Spec, content_hash
+from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import PERSON, DatasetSpec
 from kdbench.specs.recipe import Recipe, TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.study import Resources
 from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec, load_suite
-from kdbench.specs.task import TaskSpec, load_task
+from kdbench.specs.task import TaskSpec, data_folder, load_task
+
+if TYPE_CHECKING:
+    from kdbench.methods.base import DetectorInfo
+
+__all__ = ["PlannedSuite", "SuiteRequest", "make_suite_plan", "plan_suite", "prepare_all"]
 
 ASSUMED_CLASSES = tuple(f"class {number}" for number in range(80))
 """For a look at a suite without its data, where only the annotation files name the classes. No recipe depends on it."""
-
-
-class SuiteRequest(Spec):
-    """What `kdbench bench` was asked for, as it was given."""
-
-    suite: str
-    grade: str = "full"
-    seeds: int | None = None
-    rows: tuple[str, ...] = ()
-    name: str | None = None
-    data_root: str | None = None
-    set: dict[str, Any] = {}
-    teacher: tuple[str, ...] = ()
-    concurrent: int | None = None
-    cpus: float = 1
-    gpus: float | None = None
-    tracking_uri: str | None = None
-    seed: int = 0
 
 
 @dataclass
@@ -56,9 +44,15 @@ class PlannedSuite:
 
 def plan_suite(request: SuiteRequest, storage: Path, address: str | None, *, need_data: bool = True) -> PlannedSuite:
     """Resolve a request. Its name is that of a run with this very plan, if there is one, or a free one."""
+    _read_words(request)  # before torch is asked for its devices
+    if request.name is not None and request.name not in folders.studies(storage):
+        folders.check_name(storage, request.name)
+    check_place(storage, request.tracking_uri, address)
     gpus = gpus_of(request.gpus, address)
     wish = request.name or f"{Path(request.suite).stem}-{request.grade}"
     planned = make_suite_plan(request, storage, gpus, wish, need_data=need_data)
+    # A look at a published suite is for any machine.
+    check_machine(planned.plan.resources, planned.plan.processes if need_data else 1, address)
     for name in folders.studies(storage):
         _, there = folders.open_any(storage, name)
         if isinstance(there, SuitePlan) and _same(there, planned.plan) and request.name in (None, name):
@@ -82,15 +76,12 @@ def make_suite_plan(
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
-    check_numbers(request)
-    spec = load_suite(request.suite)
-    try:
-        grade = spec.grade(request.grade)
-    except KeyError as error:
-        raise InputError(f"--grade: {error.args[0]}") from None
-    root = Path(request.data_root).expanduser().absolute() if request.data_root else None
+    spec, chosen = _read_words(request)
+    grade = spec.grade(request.grade)
+    changes = {**grade.set, **request.set}
+    tasks = [load_task(row.task or str(spec.task), {**row.set, **changes}) for row in chosen]
+    root = data_folder(request.data_root, *tasks)
     planner = _Planner(request, storage, root, need_data)
-    chosen = _chosen(spec, request.rows)
     rows = [planner.row(row, spec, grade) for row in chosen]
     planner.check_teachers()
     plan = SuitePlan(
@@ -109,6 +100,27 @@ def make_suite_plan(
         tracking_uri=request.tracking_uri,
     )
     return PlannedSuite(plan, planner.data)
+
+
+def _read_words(request: SuiteRequest) -> tuple[SuiteSpec, list[RowSpec]]:
+    """The suite and its rows, after a look at everything that needs no library.
+
+    Raises:
+        InputError: one line on what is wrong.
+    """
+    check_numbers(request)
+    spec = load_suite(request.suite)
+    try:
+        grade = spec.grade(request.grade)
+    except KeyError as error:
+        raise InputError(f"--grade: {error.args[0]}") from None
+    chosen = _chosen(spec, request.rows)
+    for row in chosen:
+        registry.method_of(row.method)
+        load_task(row.task or str(spec.task), {**row.set, **grade.set, **request.set})
+    for task, source in _given_teachers(request.teacher).items():
+        check_weights(source, f"--teacher {task}=" if task else "--teacher")
+    return spec, chosen
 
 
 def prepare_all(plan: SuitePlan, storage: Path) -> PlannedSuite:
@@ -206,7 +218,9 @@ def _chosen(spec: SuiteSpec, wanted: tuple[str, ...]) -> list[RowSpec]:
     table = {row.id: row for row in spec.table()}
     for name in wanted:
         if name not in table:
-            raise InputError(f"--rows {name}: suite {spec.name} has no such row; {did_you_mean(name, table)}")
+            raise InputError(
+                f"--rows {brief(name)[1:-1]}: suite {spec.name} has no such row; {did_you_mean(name, table)}"
+            )
     return [row for name, row in table.items() if not wanted or name in wanted]
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 from kdbench.errors import InputError
+from kdbench.planning.addresses import check_cluster
+from kdbench.planning.numbers import trials_at_once
 from kdbench.specs.study import Resources
 
 ENVIRONMENT = {
@@ -23,7 +28,18 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
+STANDARD = {sysconfig.get_path("stdlib"), f"{sys.base_prefix}/lib/python{sys.version_info[0]}{sys.version_info[1]}.zip"}
 WORKER_ENVIRONMENT = {"PYTHONWARNINGS": "ignore", **ENVIRONMENT}
+
+
+def import_path() -> list[str]:
+    """The folders that this process imports from before the standard library: what a worker lacks, the first one last.
+
+    Ray would put the working directory first, where this process may not look at all: a folder `mmdet` there, a clone of
+    mmdetection say, would be imported in place of the installed one. Its "client job" is the one that does not.
+    """
+    own = [os.path.abspath(folder) for folder in takewhile(lambda folder: folder not in STANDARD, sys.path)]
+    return list(reversed(own))  # Ray puts each before the others
 
 
 @contextmanager
@@ -33,11 +49,13 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
     Raises:
         InputError: nothing answers at the address.
     """
+    check_cluster(address)
     os.environ.update(ENVIRONMENT)
     import ray
 
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     runtime: dict[str, Any] = {"env_vars": WORKER_ENVIRONMENT}
+    quiet["job_config"] = ray.job_config.JobConfig(_client_job=True, _py_driver_sys_path=import_path())
     try:
         if address:
             ray.init(address=address, runtime_env=runtime, **quiet)
@@ -63,22 +81,11 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
         ray.shutdown()
 
 
-def concurrency(resources: Resources, processes: int, available: dict[str, float]) -> int:
-    """How many trials of `processes` processes run at once.
+def check_room(resources: Resources, processes: int, address: str) -> None:
+    """See that a cluster has room for the largest training.
 
     Raises:
-        InputError: not even one fits; Ray would wait for ever.
+        InputError: nothing answers at the address, or it has too little.
     """
-    fits = []
-    for kind, need in (("CPU", resources.cpus), ("GPU", resources.gpus)):
-        if need:
-            have = available.get(kind, 0.0)
-            # A fraction of a device is given whole or not at all: count by device.
-            per_process = int(have / need + 1e-6)
-            if per_process < processes:
-                raise InputError(
-                    f"a trial needs {processes * need:g} {kind} (--{kind.lower()}s {need:g} for each of {processes} processes), "
-                    f"Ray has {have:g}; lower --{kind.lower()}s or schedule.gpus"
-                )
-            fits.append(per_process // processes)
-    return min([*fits, resources.concurrent or max(fits)])
+    with ray_session(address, resources) as available:
+        trials_at_once(resources, processes, available)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.errors import RunError
+from kdbench.planning.numbers import trials_at_once
 from kdbench.running.listeners import Keeper, Recorder
 from kdbench.running.progress import ProgressView
 from kdbench.search.trials import MAX_DEATHS, Trials, TrialState
@@ -34,8 +35,14 @@ class Crew:
         self.recorder.catch_up()
         board.settle()
         for trial in board.trials.values():
-            if trial.stage == "teacher" and trial.end == "completed":
+            if trial.stage != "teacher" or trial.end != "completed":
+                continue
+            reason = self.keeper.lost(trial)
+            if reason is None:
                 self.keeper.on_end(trial)
+            else:
+                self.view.tell(f"{reason}; {trial.id} is trained again")
+                board.reopen(trial)
         board.retry(retry)
 
 
@@ -60,7 +67,7 @@ def drive(
     """
     if board.done:
         return
-    from kdbench.running.cluster import concurrency, ray_session
+    from kdbench.running.cluster import ray_session
     from kdbench.running.tuning import MemoryLow, run_board
 
     room, interruption = _Room(board, crew.view), Interruption()
@@ -69,7 +76,7 @@ def drive(
         while going and not board.done:
             # Ray sets signal handlers of its own when it starts, so ours come after it.
             with ray_session(address, board.resources) as available, interruption.caught():
-                concurrent = room.limit(concurrency(board.resources, processes, available))
+                concurrent = room.limit(trials_at_once(board.resources, processes, available))
                 if room.most is None:
                     crew.view.start(board)
                 folder = board.folder / "ray" / f"attempt-{_next_attempt(board.folder)}"

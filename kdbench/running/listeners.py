@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kdbench.data import Prepared
 from kdbench.detectors import teachers
+from kdbench.running.inputs import splits_of
 from kdbench.search.trials import Listener, Trials, TrialState
 from kdbench.specs.recipe import Recipe
 from kdbench.training import checkpoints
@@ -18,6 +21,8 @@ class Recorder(Listener):
 
     def __init__(self, tracker: Any) -> None:
         self.tracker = tracker
+        self.data_of: Callable[[Recipe], Prepared | None] = lambda recipe: None
+        """Gives the prepared dataset of a recipe."""
 
     def on_start(self, trial: TrialState) -> None:
         self.key(trial)
@@ -50,6 +55,7 @@ class Recorder(Listener):
         """The run of a trial in the tracker; made if it is not there."""
         recipe = trial.recipe
         known: dict[str, Any] = {"recipe": recipe.plain(), "recipe_hash": recipe.hash, "seed": recipe.seed}
+        known["splits"] = splits_of(recipe.dataset, self.data_of(recipe))
         if trial.stage == "teacher":
             key: str = self.tracker.open_teacher(recipe.task, trial.given or recipe.hash, **known)
             return key
@@ -79,6 +85,16 @@ class Keeper(Listener):
     def __init__(self, storage: Path) -> None:
         self.storage = storage
 
+    def lost(self, trial: TrialState) -> str | None:
+        """Why the weights of a teacher that was trained are nowhere; None where the store or the trial's folder has them."""
+        if trial.given or (self.storage / "teachers" / trial.recipe.hash / teachers.WEIGHTS).is_file():
+            return None
+        from kdbench.detectors.weights import damage
+
+        weights = self.board.folder / "trials" / trial.id / "student.pth"
+        reason = damage(weights, trial.recipe.hash)
+        return None if reason is None else f"{weights}: {reason}"
+
     def on_end(self, trial: TrialState) -> None:
         workdir = self.board.folder / "trials" / trial.id
         if trial.given and trial.end == "completed":
@@ -88,15 +104,20 @@ class Keeper(Listener):
             teachers.publish(self.storage, trial.recipe.hash, workdir / "student.pth", content)
             self.board.teacher_stored(trial.recipe.hash)
         if trial.end in ("completed", "pruned", "infeasible"):
-            (workdir / checkpoints.FILE).unlink(missing_ok=True)
+            checkpoints.remove(workdir)
 
 
-def record_stored_teacher(tracker: Any, recipe: Recipe, storage: Path) -> None:
+def record_stored_teacher(tracker: Any, recipe: Recipe, storage: Path, data: Prepared | None) -> None:
     """A teacher that another study trained, or evaluated, is in this study's MLflow too, with what it cost then."""
     summary = teachers.figures(storage, recipe)
     if summary:
         identity = recipe.teacher.id if recipe.teacher else recipe.hash
         key = tracker.open_teacher(
-            recipe.task, identity, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
+            recipe.task,
+            identity,
+            recipe=recipe.plain(),
+            recipe_hash=recipe.hash,
+            seed=recipe.seed,
+            splits=splits_of(recipe.dataset, data),
         )
         tracker.close(key, "completed", summary=summary, reason=None, artifacts=[])

@@ -50,6 +50,9 @@ class ProgressView(Listener):
         why = f": {trial.reason}" if trial.reason else ""
         self._say(f"{trial.id} {trial.end}{best}{why}")
 
+    def on_note(self, trial: TrialState, text: str) -> None:
+        self.console.print(f"{trial.id}: {text}", highlight=False, soft_wrap=True)
+
     def line(self) -> str:
         """The compact view."""
         board = self.board
@@ -69,7 +72,10 @@ class ProgressView(Listener):
 
     def tell(self, text: str) -> None:
         """A line of its own."""
-        self._say(text)
+        if self.board is None:
+            self.console.print(text, highlight=False, soft_wrap=True)
+        else:
+            self._say(text)
 
     def _say(self, text: str, quiet: bool = False) -> None:
         stamp = time.strftime("%H:%M:%S")

@@ -13,12 +13,14 @@ from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import InputError, RunError
 from kdbench.planning.resolving import look_at_models, resolve_method
+from kdbench.running.inputs import splits_of
 from kdbench.search.finding import SINGLE, record_single
 from kdbench.specs.base import load_yaml
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
 from kdbench.specs.task import TaskSpec, data_folder, load_task
+from kdbench.tracking.datasets import Split
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.job import Job, check_device
 from kdbench.training.train import train
@@ -104,7 +106,7 @@ def _train(
         from kdbench.tracking.writer import open_tracker
 
         tracker = open_tracker(options.tracking_uri, storage)
-        key = _open(tracker, recipe, teacher)
+        key = _open(tracker, recipe, teacher, splits_of(recipe.dataset, data))
     workdir.mkdir(parents=True, exist_ok=True)
     what = "teacher" if teacher else recipe.method.name
     with Bar(f"{what} {recipe.hash}", recipe.metric, tracker, key) as bar:
@@ -127,10 +129,10 @@ def _train(
     return outcome
 
 
-def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
+def _open(tracker: Any, recipe: Recipe, teacher: bool, splits: tuple[Split, ...]) -> str:
     if teacher:
         key: str = tracker.open_teacher(
-            recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed
+            recipe.task, recipe.hash, recipe=recipe.plain(), recipe_hash=recipe.hash, seed=recipe.seed, splits=splits
         )
         return key
     tracker.open_study(recipe.task, SINGLE, tags={}, params={})
@@ -146,6 +148,7 @@ def _open(tracker: Any, recipe: Recipe, teacher: bool) -> str:
         teacher=recipe.teacher.id if recipe.teacher else None,
         stage="train",
         tags={},
+        splits=splits,
     )
     return key
 
@@ -168,6 +171,9 @@ class Bar(TrainingCallback):
 
     def on_iteration(self, iteration: int, max_iterations: int, terms: dict[str, float]) -> None:
         self.bar.update(self.task, completed=iteration, total=max_iterations)
+
+    def on_note(self, text: str) -> None:
+        self.bar.console.print(f"{self.title}: {text}", highlight=False, soft_wrap=True)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         if self.tracker:

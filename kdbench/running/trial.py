@@ -39,6 +39,9 @@ class TuneCallback(TrainingCallback):
     def on_evaluation(self, evaluation: Evaluation) -> None:
         _report({"event": "report", **evaluation.plain()}, evaluation.value)
 
+    def on_note(self, text: str) -> None:
+        _report({"event": "note", "text": text}, 0.0)
+
 
 def _report(event: dict[str, Any], value: float) -> None:
     from ray import tune

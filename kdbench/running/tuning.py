@@ -81,6 +81,9 @@ class BoardScheduler(FIFOScheduler):
         if event["event"] == "end":
             self.board.end(state, event["end"], event["reason"], event["summary"])
             return str(TrialScheduler.CONTINUE)
+        if event["event"] == "note":
+            self.board.note(state, event["text"])
+            return str(TrialScheduler.CONTINUE)
         stop = self.board.report(state, event["epoch"], event["value"], event["metrics"])
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.errors import InputError, did_you_mean
+from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.search import folders
 from kdbench.search.ledger import FILE as LEDGER
 from kdbench.search.ledger import Ledger
@@ -85,9 +85,9 @@ def find(storage: Path, name: str) -> Trained:
     if len({one.recipe.hash for one in found}) == 1:
         return max(found, key=lambda one: (one.completed, "report/" + one.recipe.metric in one.summary))
     if found:
-        raise InputError(f"trial {name!r} may be any of {', '.join(one.name for one in found)}; say which")
+        raise InputError(f"trial {brief(name)} may be any of {', '.join(one.name for one in found[:5])}; say which")
     names = [one.name for one in trainings(storage)]
-    raise InputError(f"no trial {name!r} in {storage}; {did_you_mean(name, names)}")
+    raise InputError(f"no trial {brief(name)} in {storage}; {did_you_mean(name, names, 'kdbench leaderboard')}")
 
 
 def record_single(

@@ -13,13 +13,17 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
-from kdbench.errors import InputError, did_you_mean
+from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.search.ledger import FILE as LEDGER
+from kdbench.specs.base import LONGEST_NAME
 from kdbench.specs.study import StudyPlan
 from kdbench.specs.suite import SuitePlan
 
 PLAN, SUITE = "study.yaml", "suite.yaml"
 """The plan of a study, and of a suite; a folder has one of them."""
+NAMED = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""A study's name: it is a folder, and an argument of commands."""
+LISTING = "kdbench list studies"
 
 
 def studies(storage: Path) -> list[str]:
@@ -30,6 +34,7 @@ def studies(storage: Path) -> list[str]:
 
 def free_name(storage: Path, wish: str) -> str:
     """`wish`, or `wish-2`, `wish-3`, ... if there is such a study."""
+    wish = wish[: LONGEST_NAME - 5]
     taken, name, number = set(studies(storage)), wish, 1
     while name in taken:
         number += 1
@@ -43,8 +48,10 @@ def check_name(storage: Path, name: str) -> None:
     Raises:
         InputError: says how to go on with the study that is there.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise InputError(f"--name {name!r}: use letters, digits, '.', '_' and '-'")
+    if not re.fullmatch(NAMED, name):
+        raise InputError(f"--name {brief(name)}: use letters, digits, '.', '_' and '-'")
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"--name {brief(name)}: has {len(name)} characters; at most {LONGEST_NAME} are possible")
     if name in studies(storage):
         raise InputError(
             f"study {name!r} exists already and is left as it is; go on with 'kdbench resume {name}' or take another --name"
@@ -77,11 +84,13 @@ def open_any(storage: Path, name: str) -> tuple[Path, StudyPlan | SuitePlan]:
     Raises:
         InputError: there is none of that name; says the nearest.
     """
+    if not re.fullmatch(NAMED, name) or len(name) > LONGEST_NAME:
+        raise InputError(f"no study {brief(name)} in {storage}; {did_you_mean(name, studies(storage), LISTING)}")
     folder = storage / "studies" / name
     if (folder / SUITE).is_file():
         return folder, SuitePlan.load(folder / SUITE)
     if not (folder / PLAN).is_file():
-        raise InputError(f"no study {name!r} in {storage}; {did_you_mean(name, studies(storage))}")
+        raise InputError(f"no study {brief(name)} in {storage}; {did_you_mean(name, studies(storage), LISTING)}")
     return folder, StudyPlan.load(folder / PLAN)
 
 

@@ -69,6 +69,8 @@ class Listener:
 
     def on_end(self, trial: TrialState) -> None: ...
 
+    def on_note(self, trial: TrialState, text: str) -> None: ...
+
 
 class Trials(ABC):
     """The trials of one study or suite, in the driver.
@@ -162,12 +164,21 @@ class Trials(ABC):
         for listener in self.listeners:
             listener.on_end(trial)
 
+    def note(self, trial: TrialState, text: str) -> None:
+        """Something that a user should know about a trial that goes on."""
+        for listener in self.listeners:
+            listener.on_note(trial, text)
+
     def retry(self, ends: tuple[str, ...]) -> int:
         """Open again the trials that ended as one of `ends`; how many."""
         again = [t for t in self.trials.values() if t.end in ends]
         for trial in again:
             self._write({"event": "retry", "trial": trial.id})
         return len(again)
+
+    def reopen(self, trial: TrialState) -> None:
+        """What an ended trial left is gone: it is trained again."""
+        self._write({"event": "retry", "trial": trial.id})
 
     def abandon(self) -> list[TrialState]:
         """The workers are gone: what was running waits to be started again."""

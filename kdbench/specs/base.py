@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kdbench.errors import InputError, did_you_mean
+from kdbench.errors import InputError, brief, did_you_mean
+from kdbench.specs.reading import check_plain, parse_yaml, read_text
+
+LONGEST_NAME = 100
+"""Characters of a name that a user gives: folders, MLflow and tables carry it."""
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
 class Spec(BaseModel):
@@ -27,6 +31,7 @@ class Spec(BaseModel):
         """
         if not isinstance(data, dict):
             raise InputError(f"{where}: expected keys and values, found {type(data).__name__}")
+        check_plain(data, where)
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -46,21 +51,9 @@ def load_yaml(path: Path) -> Any:
     """Read a YAML file.
 
     Raises:
-        InputError: it is missing, unreadable or broken (with line and column).
+        InputError: it is missing, unreadable, too large, nested too deep or broken (with line and column).
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not a text file; give a YAML file") from None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise InputError(f"{path}: {place}broken YAML ({problem}); correct that line") from None
+    return parse_yaml(read_text(Path(path)), str(path))
 
 
 def canonical_json(data: Any) -> str:
@@ -81,13 +74,17 @@ def _first_problem(cls: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         parent = _model_at(cls, location[:-1])
         hint = did_you_mean(str(location[-1]), parent.model_fields) if parent else "remove it"
-        return f"unknown key '{key}'; {hint}"
+        return f"unknown key {_quoted(key)}; {hint}"
     if first["type"] == "missing":
-        return f"key '{key}' is missing; add it"
+        return f"key {_quoted(key)} is missing; add it"
     message = first["msg"].removeprefix("Value error, ")
     given = first.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
-    return f"key '{key}': {message[0].lower() + message[1:]}{shown}"
+    shown = f" (given: {brief(given)})" if isinstance(given, (str, int, float, bool)) else ""
+    return f"key {_quoted(key)}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _quoted(key: str) -> str:
+    return f"'{brief(key, 120)[1:-1]}'"
 
 
 def _model_at(cls: type[BaseModel] | None, location: list[Any]) -> type[BaseModel] | None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdbench.errors import InputError, did_you_mean
+from kdbench.errors import InputError, brief, did_you_mean
 
+LISTINGS = {
+    "search_spaces": "kdbench list spaces",
+    "benchmarks/tasks": "kdbench list tasks",
+    "benchmarks/suites": "kdbench list suites",
+}
+"""The command that lists the files of a folder."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -30,11 +36,31 @@ def find(kind: str, name: str, what: str) -> Path:
     Raises:
         InputError: no such name and no such file; says the nearest name.
     """
-    if name.endswith((".yaml", ".yml", ".json")) or Path(name).is_file():
-        if Path(name).is_file():
-            return Path(name).resolve()
-        raise InputError(f"{what} file {name} does not exist; check the path")
+    here = Path(name)
+    if name.endswith((".yaml", ".yml", ".json")) or _is_file(here):
+        if _is_there(here):
+            return here.resolve()
+        raise InputError(f"{what} file {brief(name)[1:-1]} does not exist; check the path")
     path = folder(kind) / f"{name}.yaml"
-    if path.is_file() and not name.startswith("_"):
+    if not here.is_absolute() and ".." not in here.parts and _is_file(path) and not name.startswith("_"):
         return path
-    raise InputError(f"unknown {what} {name!r}; {did_you_mean(name, names(kind))}")
+    if _is_there(here):
+        raise InputError(
+            f"{what} file {name}: is {'a folder' if here.is_dir() else 'no regular file'}; give a YAML file"
+        )
+    raise InputError(f"unknown {what} {brief(name)}; {did_you_mean(name, names(kind), LISTINGS[kind])}")
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file; a name that no file can have (too long, say) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -23,4 +23,4 @@ class ShortRecipe(Spec):
     params: dict[str, Any] = {}
     training: dict[str, Any] = {}
     set: dict[str, Any] = {}
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)

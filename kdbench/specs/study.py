@@ -50,7 +50,7 @@ class StudyPlan(Spec):
     detector: str
     trials: int = Field(ge=1)
     seeds: int = Field(1, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
     algorithm: Algorithm = "optuna"
     scheduler: Scheduler = "none"
     resources: Resources = Resources()
@@ -77,6 +77,12 @@ class StudyPlan(Spec):
         if arm == self.method:
             return self.trials
         return self.task.baseline.trials if self.domains(BASELINE) else 1
+
+    @property
+    def processes(self) -> int:
+        """Of the largest training."""
+        schedules = [self.task.schedule, *([self.task.full_teacher_schedule()] if self.teacher_train else [])]
+        return max(schedule.gpus for schedule in schedules)
 
     def arms(self) -> list[str]:
         return [BASELINE] if self.method == BASELINE else [BASELINE, self.method]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kdbench.errors import did_you_mean
 from kdbench.specs import resources
-from kdbench.specs.base import Spec
+from kdbench.specs.base import LONGEST_NAME, Name, Spec
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.study import Resources
 
@@ -30,7 +30,7 @@ class RowSpec(Spec):
         note: what a reader must know.
     """
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     task: str | None = None
     role: Literal["student", "teacher"] = "student"
     method: str = "none"
@@ -58,7 +58,7 @@ class GradeSpec(Spec):
     """
 
     title: str
-    seeds: int = Field(ge=1)
+    seeds: int = Field(ge=1, le=10_000)
     set: dict[str, Any] = {}
     training: dict[str, Any] = {}
 
@@ -72,7 +72,7 @@ class SuiteSpec(Spec):
         rows: what the grid does not give.
     """
 
-    name: str
+    name: Name
     title: str
     task: str | None = None
     methods: tuple[str, ...] = ()

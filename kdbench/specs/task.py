@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kdbench.errors import InputError, did_you_mean
 from kdbench.specs import metrics, resources
-from kdbench.specs.base import Spec, load_yaml
+from kdbench.specs.base import Name, Spec, load_yaml
 from kdbench.specs.dataset import DatasetSpec
 from kdbench.specs.training import ModelSpec, PipelineSpec, ScheduleSpec
 
@@ -37,7 +37,7 @@ class TaskSpec(Spec):
         teacher_schedule: what differs from `schedule` when the teacher is trained here.
     """
 
-    name: str
+    name: Name
     title: str
     data_root: str | None = Field(None, exclude=True)
     dataset: DatasetSpec
@@ -120,6 +120,8 @@ def data_folder(given: str | None, *tasks: TaskSpec) -> Path | None:
     named = {task.data_root: task.name for task in tasks if task.data_root is not None}
     if given is None and len(named) > 1:
         roots = " and ".join(f"{root} ({name})" for root, name in list(named.items())[:2])
-        raise InputError(f"the tasks have different data roots: {roots}; give one folder that has both with --data-root")
+        raise InputError(
+            f"the tasks have different data roots: {roots}; give one folder that has both with --data-root"
+        )
     root = given or next(iter(named), None)
     return Path(root).expanduser().absolute() if root else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
@@ -21,6 +21,11 @@ PARAMWISE = (
     *("dcn_offset_lr_mult", "bypass_duplicate"),
 )
 """The keys of mmcv's paramwise_cfg."""
+LONGEST_SIDE = 10_000
+Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+"""Pixels of an image's side: what memory holds, and no more than decoders read."""
+Deviation = Annotated[float, Field(gt=0)]
+"""By which pixels are divided."""
 
 
 class ModelSpec(Spec):
@@ -57,16 +62,16 @@ class PipelineSpec(Spec):
         pad_divisor: sides are padded to a multiple of it, in pixels.
     """
 
-    image_scale: tuple[int, int]
-    short_sides: tuple[int, ...] = ()
+    image_scale: tuple[Side, Side]
+    short_sides: tuple[Side, ...] = ()
     keep_ratio: bool = True
     flip: float = Field(0.5, ge=0, le=1)
     train: tuple[dict[str, Any], ...] = ()
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    std: tuple[Deviation, Deviation, Deviation] = (58.395, 57.12, 57.375)
     to_rgb: bool = True
-    pad_divisor: int = Field(32, ge=1)
-    workers: int = Field(0, ge=0, description="loader processes for each training process")
+    pad_divisor: int = Field(32, ge=1, le=1024)
+    workers: int = Field(0, ge=0, le=256, description="loader processes for each training process")
 
     @model_serializer(mode="wrap")
     def _without_unused_transforms(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -89,7 +94,9 @@ class PipelineSpec(Spec):
                     "needs its MultiImageMixDataset for it; leave it out"
                 )
             if kind in OWN_STEPS:
-                raise ValueError(f"{kind} is a step that kdbench adds itself; give the transforms between loading and formatting")
+                raise ValueError(
+                    f"{kind} is a step that kdbench adds itself; give the transforms between loading and formatting"
+                )
         return steps
 
     @model_validator(mode="after")
@@ -124,7 +131,7 @@ class ScheduleSpec(Spec):
             `{custom_keys: {backbone: {lr_mult: 0.1}}, norm_decay_mult: 0}`. A custom key is a part of a parameter's name.
     """
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=100_000)
     optimizer: Literal["SGD", "AdamW", "Adam"] = "SGD"
     lr: float = Field(gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
@@ -132,10 +139,10 @@ class ScheduleSpec(Spec):
     policy: Literal["step", "cosine", "one_cycle"] = "step"
     steps: tuple[int, ...] = ()
     gamma: float = Field(0.1, gt=0)
-    warmup_iters: int = Field(0, ge=0)
+    warmup_iters: int = Field(0, ge=0, le=10**9)
     warmup_ratio: float = Field(0.001, gt=0, le=1)
-    samples_per_gpu: int = Field(2, ge=1)
-    gpus: int = Field(1, ge=1)
+    samples_per_gpu: int = Field(2, ge=1, le=1024)
+    gpus: int = Field(1, ge=1, le=1024)
     grad_clip: float | None = Field(None, gt=0)
     norm: Literal["BN", "SyncBN"] = "BN"
     norm_frozen: bool = True
@@ -170,7 +177,9 @@ class ScheduleSpec(Spec):
         for name, value in keys.items():
             for key in value:
                 if key not in ("lr_mult", "decay_mult"):
-                    raise ValueError(f"'paramwise.custom_keys.{name}' has no {key!r}; {did_you_mean(key, ('lr_mult', 'decay_mult'))}")
+                    raise ValueError(
+                        f"'paramwise.custom_keys.{name}' has no {key!r}; {did_you_mean(key, ('lr_mult', 'decay_mult'))}"
+                    )
         return self
 
     @model_validator(mode="after")

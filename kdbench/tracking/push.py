@@ -8,6 +8,7 @@ from typing import Any
 from kdbench.tracking.names import chunks
 from kdbench.tracking.record import GOES_ON, Closing, Record
 from kdbench.tracking.runs import EPOCH, log_file, set_tags
+from kdbench.tracking.students import TAG, close_model, measured_on, open_model
 
 
 def push(client: Any, record: Record) -> None:
@@ -68,7 +69,12 @@ def _close(client: Any, record: Record, closing: Closing) -> None:
             figures[name] = (value, len(client.get_metric_history(record.run_id, name)))
         else:
             figures[name] = (value, last)
-    _log(client, record, figures)
+    model = None
+    if closing.end == "completed" and record.splits and record.model is None:
+        model = open_model(client, record)
+    _log(client, record, figures, model)
+    if model is not None:
+        _complete(client, record, model, {name for name in closing.summary if name not in figures}, last)
     if again:
         return
     if record.end is not None:
@@ -87,11 +93,31 @@ def _close(client: Any, record: Record, closing: Closing) -> None:
     record.status, record.end = closing.status, closing.end
 
 
-def _log(client: Any, record: Record, figures: dict[str, tuple[float, int]]) -> None:
+def _complete(client: Any, record: Record, model: str, before: set[str], last: int) -> None:
+    """Give the model the figures that its run has from before, and name it in the run."""
+    from mlflow.entities import Metric
+
+    batch = []
+    for name in sorted(before):
+        split = measured_on(record, name)
+        if split is not None and name in record.values:
+            known = client.get_metric_history(record.run_id, name)[-1]  # the very same one: the run gets nothing twice
+            batch.append(Metric(name, known.value, known.timestamp, known.step, model_id=model, **split))
+    for some in chunks(batch, 1000):
+        client.log_batch(record.run_id, metrics=some)
+    close_model(client, record, model, last)
+    set_tags(client, str(record.run_id), {TAG: model})
+    record.model = model
+
+
+def _log(client: Any, record: Record, figures: dict[str, tuple[float, int]], model: str | None = None) -> None:
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    batch = [Metric(name, value, now, step) for name, (value, step) in figures.items()]
+    batch = []
+    for name, (value, step) in figures.items():
+        split = measured_on(record, name) if model else None
+        batch.append(Metric(name, value, now, step, **({"model_id": model, **split} if split else {})))
     for some in chunks(batch, 1000):
         client.log_batch(record.run_id, metrics=some)
     record.values.update({name: value for name, (value, _) in figures.items()})

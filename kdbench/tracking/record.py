@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kdbench.tracking.datasets import Split
+
 STATUS = {
     "completed": "FINISHED",
     "pruned": "FINISHED",
@@ -42,8 +44,11 @@ class Record:
     params: dict[str, str]
     recipe: dict[str, Any] | None = None
     parent: str | None = None
+    splits: tuple[Split, ...] = ()
 
     run_id: str | None = None
+    experiment_id: str | None = None
+    model: str | None = None
     status: str = ""
     end: str | None = None
     steps: set[int] = field(default_factory=set)

@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from kdbench.tracking import datasets, students
 from kdbench.tracking.names import chunks
 from kdbench.tracking.record import Record
+from kdbench.tracking.source import NAME, source_tags
 
 EPOCH = "epoch"
 """A metric logged with each epoch: its steps are the epochs that the run has, whatever else was NaN."""
@@ -40,23 +42,29 @@ def experiment(client: Any, task: str, location: str | None) -> str:
 
 def make(client: Any, record: Record, experiment_id: str, parent: str | None) -> None:
     """Make the record's run."""
-    tags = {**record.tags, **record.identity, **({"mlflow.parentRunId": parent} if parent else {})}
+    tags = {**source_tags(), **record.tags, **record.identity, **({"mlflow.parentRunId": parent} if parent else {})}
     run = client.create_run(experiment_id, tags=tags, run_name=record.name)
     record.run_id, record.status, record.wants_running = run.info.run_id, "RUNNING", False
+    record.experiment_id = experiment_id
     _describe(client, record, {})
+    datasets.log(client, run.info.run_id, record.splits)
 
 
 def adopt(client: Any, record: Record, run: Any, parent: str | None) -> None:
     """Go on with a run that is there: learn what it has, and add what it lacks."""
     record.run_id, record.status = run.info.run_id, run.info.status
+    record.experiment_id, record.model = run.info.experiment_id, run.data.tags.get(students.TAG)
     record.end = run.data.tags.get("kdbench.end")
     record.values = dict(run.data.metrics)
     if EPOCH in record.values:
         record.steps = {metric.step for metric in client.get_metric_history(record.run_id, EPOCH)}
     wanted = {**record.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     wanted.pop("kdbench.split", None)  # the end of the run has decided it
+    if NAME not in run.data.tags:  # of an earlier kdbench
+        wanted |= source_tags()
     set_tags(client, record.run_id, {k: v for k, v in wanted.items() if run.data.tags.get(k) != v})
     _describe(client, record, run.data.params)
+    datasets.log(client, run.info.run_id, datasets.lacking(run, record.splits))
 
 
 def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:

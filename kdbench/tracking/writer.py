@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.errors import did_you_mean
+from kdbench.tracking.datasets import Split
 from kdbench.tracking.mirror import Mirror
 from kdbench.tracking.names import LONGEST_TAG, flatten, metrics, shorten
 from kdbench.tracking.record import STATUS, Closing, Record
@@ -60,6 +61,7 @@ class Tracker:
         teacher: str | None,
         stage: str,
         tags: dict[str, str],
+        splits: tuple[Split, ...] = (),
     ) -> str:
         """The run of a trial, under its study's; returns the key that the other methods take."""
         if _key("study", task, study) not in self._mirror.records:
@@ -69,13 +71,23 @@ class Tracker:
         more = {"teacher": teacher, "stage": stage, "split": "search"}
         described = {**tags, **{f"kdbench.{name}": value for name, value in {**own, **more}.items()}}
         parent = _key("study", task, study)
-        return self._open(Record(task, trial, identity, _tags(described), flatten(recipe), recipe, parent))
+        return self._open(Record(task, trial, identity, _tags(described), flatten(recipe), recipe, parent, splits))
 
-    def open_teacher(self, task: str, teacher_id: str, *, recipe: dict[str, Any], recipe_hash: str, seed: int) -> str:
+    def open_teacher(
+        self,
+        task: str,
+        teacher_id: str,
+        *,
+        recipe: dict[str, Any],
+        recipe_hash: str,
+        seed: int,
+        splits: tuple[Split, ...] = (),
+    ) -> str:
         """The run of a teacher's training. Studies of a task share it."""
         identity = {"kdbench.kind": "teacher", "kdbench.task": task, "kdbench.teacher": teacher_id}
         tags = _tags({"kdbench.recipe": recipe_hash, "kdbench.seed": seed, "kdbench.split": "search"})
-        return self._open(Record(task, f"teacher-{teacher_id}", identity, tags, flatten(recipe), recipe))
+        name = f"teacher-{teacher_id}"
+        return self._open(Record(task, name, identity, tags, flatten(recipe), recipe, splits=splits))
 
     def log_epoch(self, run_key: str, epoch: int, figures: dict[str, float]) -> None:
         """The metrics of an epoch, step = epoch. One that the run has already changes nothing."""

@@ -21,7 +21,9 @@ def train_steps(spec: PipelineSpec, *, clip: bool = True) -> list[dict[str, Any]
     kinds = {step["type"] for step in steps}
     normalize = {"type": "Normalize", "mean": list(spec.mean), "std": list(spec.std), "to_rgb": spec.to_rgb}
     if not clip:
-        steps = [step | {"bbox_clip_border": False} if step["type"] in ("Resize", "RandomCrop") else step for step in steps]
+        steps = [
+            step | {"bbox_clip_border": False} if step["type"] in ("Resize", "RandomCrop") else step for step in steps
+        ]
     if "RandomFlip" not in kinds:  # mmdet collects from it whether the image was flipped
         steps.append({"type": "RandomFlip", "flip_ratio": 0.0})
     if "Normalize" not in kinds:
@@ -52,7 +54,9 @@ def check_transforms(spec: PipelineSpec, where: str) -> None:
         if known is None:
             raise InputError(f"{here}: mmdet has no transform {kind!r}; {did_you_mean(kind, PIPELINES.module_dict)}")
         if hasattr(known, "get_indexes"):
-            raise InputError(f"{here}: {kind} makes one image of several, which needs mmdet's MultiImageMixDataset; leave it out")
+            raise InputError(
+                f"{here}: {kind} makes one image of several, which needs mmdet's MultiImageMixDataset; leave it out"
+            )
         if kind == "Normalize" and _normalisation(step) != _normalisation(spec.model_dump()):
             raise InputError(
                 f"{here}: normalises otherwise than evaluation and teacher, which use the task's mean, std and to_rgb; set those, "

@@ -52,5 +52,8 @@ class TrainingCallback:
     def on_iteration(self, iteration: int, max_iterations: int, terms: dict[str, float]) -> None:
         """After each training step; iteration counts from 1 over the whole training."""
 
+    def on_note(self, text: str) -> None:
+        """Something that a user should know and that does not end the training, in a line."""
+
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """After an evaluation was made and its checkpoint is on the disk. May raise to stop the training."""

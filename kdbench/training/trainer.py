@@ -220,8 +220,8 @@ class Trainer:
         checkpoints.save(self.checkpoint_path, content)
 
     def _resume(self) -> None:
-        content = checkpoints.load(self.checkpoint_path)
-        if content is None or content["meta"]["recipe"] != self.recipe.hash:
+        content = self._checkpoint()
+        if content is None:
             return
         self.student.load_state_dict(content["state_dict"])
         self.method.load_state_dict(content["method"])
@@ -234,3 +234,41 @@ class Trainer:
         seeds.set_rng_state(streams["global"])
         self.distiller.set_rng_state(streams["distiller"])
         self.logger.info("resumed after epoch %d", content["epoch"])
+
+    def _checkpoint(self) -> dict[str, Any] | None:
+        """What to go on from. The first rank chooses and sets damaged files aside; the others read what it chose."""
+        chosen: list[Any] = [None]
+        content = None
+        if self.rank.rank == 0:
+            told: list[str] = []
+            found = checkpoints.load(self.checkpoint_path, self._misfit, told.append)
+            chosen, content = ([found[0].name], found[1]) if found else ([None], None)
+            for line in told:
+                where = f"goes on after epoch {content['epoch']}" if content else "begins again"
+                self.logger.warning("%s; the training %s", line, where)
+                self.callback.on_note(f"{line}; the training {where}")
+        if self.rank.world > 1:
+            distributed.broadcast_object_list(chosen, 0)
+        if chosen[0] is not None and content is None:
+            content, _ = checkpoints.read(self.job.workdir / chosen[0])
+        return content
+
+    def _misfit(self, content: dict[str, Any]) -> str | None:
+        """Why a whole checkpoint is not one of this training; None where it is."""
+        if content["meta"].get("recipe") != self.recipe.hash:
+            return "is of another recipe"
+        alike = all(
+            _shapes(own) == _shapes(content[key])
+            for key, own in (("state_dict", self.student.state_dict()), ("method", self.method.state_dict()))
+        )
+        if (
+            not alike
+            or len(content["rng"]) != self.rank.world
+            or len(content["optimizers"]) != len(self.optimizers.all)
+        ):
+            return "does not fit this training"
+        return None
+
+
+def _shapes(state: Any) -> dict[str, Any]:
+    return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}

@@ -59,7 +59,8 @@ def test_a_trial_is_a_child_of_its_study(tracker: Tracker, client: Any, open_tri
         "mlflow.parentRunId": parent.info.run_id,
         "mlflow.runName": "defeat-000",
     }
-    assert run.data.tags == wanted
+    source = {name: run.data.tags[name] for name in ("mlflow.source.name", "mlflow.source.type")}
+    assert run.data.tags == {**wanted, **source}
     assert run.data.params == {"metric": "mAP", "schedule.lr": "0.002", "schedule.grad_clip": "none", "seed": "3"}
     assert run.data.metrics == {"val/mAP": 0.2, "epoch": 2.0, **summary}
     assert history(client, "val/mAP") == [(1, 0.1), (2, 0.2)]

@@ -1,0 +1,38 @@
+"""What a file is, by its bytes alone: no torch needed."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+from kdbench.errors import InputError
+
+
+def digest(path: str | Path) -> str:
+    """The SHA-256 of a file, as hex.
+
+    Raises:
+        InputError: it cannot be read, or is no regular file: some of those have no end.
+    """
+    check_regular(Path(path), str(path))
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def check_regular(path: Path, where: str) -> None:
+    """See that there is such a file, and that it is one.
+
+    Raises:
+        InputError: begins with `where`.
+    """
+    try:
+        found = path.expanduser().stat().st_mode
+    except (OSError, ValueError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{where}: cannot be read ({why}); check the path") from None
+    if not stat.S_ISREG(found):
+        raise InputError(f"{where}: cannot be read (it is no regular file); give a file of weights")
