@@ -138,7 +138,7 @@ def _resize(spec: PipelineSpec) -> dict[str, Any]:
 
 
 def optimizer(schedule: ScheduleSpec) -> dict[str, Any]:
-    values = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
+    values: dict[str, Any] = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
     if schedule.optimizer == "SGD":
         values["momentum"] = schedule.momentum
     # What is not used stays out: configs of before are written as they were.
