@@ -12,7 +12,7 @@ from kdbench.specs.base import Spec
 MIXING = ("Mosaic", "MixUp", "CopyPaste")
 """mmdet's transforms that make one image of several; they need its MultiImageMixDataset."""
 OWN_STEPS = (
-    *("LoadImageFromFile", "LoadAnnotations", "LoadProposals", "LoadPanopticAnnotations", "FilterAnnotations"),
+    *("LoadImageFromFile", "LoadAnnotations", "LoadProposals", "LoadPanopticAnnotations"),
     *("MultiScaleFlipAug", "DefaultFormatBundle", "DefaultFormatBundle3D", "Collect", "ImageToTensor", "ToTensor"),
 )
 """Steps of loading and of formatting, which a task does not give."""

@@ -47,7 +47,7 @@ def draft_folder(
     layout = find_layout(root)
     name = plain_name(output.stem if output is not None else root.name)
     draft = Draft()
-    given = _with_objects(layout, root, name, draft.notes)
+    given = with_objects(layout, root, name, draft.notes)
     splits, how = three_splits(given)
     dataset: dict[str, Any] = {
         "kind": layout.kind,
@@ -122,7 +122,7 @@ def pair(student: str | None, teacher: str | None, *, gpu: bool) -> tuple[Networ
     return pupil, master
 
 
-def _with_objects(layout: Layout, root: Path, name: str, notes: list[str]) -> dict[str, dict[str, Any]]:
+def with_objects(layout: Layout, root: Path, name: str, notes: list[str]) -> dict[str, dict[str, Any]]:
     """The splits that have an object at all: exports have empty ones, and test images that nobody annotated.
 
     Raises:

@@ -11,6 +11,8 @@ from kdbench.errors import InputError
 SHORT = ("small", "r18", "r34", "r50", "r101")
 RESNETS = {18: 34, 34: 50, 50: 101, 101: 152}
 """Depth of a student's ResNet -> its teacher's."""
+NEVER = 1_000_000_000
+"""Iterations between two changes of YOLOX's own input size: more than any training has."""
 BASIC, BOTTLENECK = [64, 128, 256, 512], [256, 512, 1024, 2048]
 """Channels of a ResNet's stages, to depth 34 and from 50 on."""
 
@@ -85,7 +87,14 @@ def of_config(config: str, place: str | None = None) -> Network:
     own = config.removesuffix(".py")
     kept = place or (own if own in configs.detector_names() else str(configs.find(config)))
     what = f"{cfg.model.get('type')} of {Path(config).name}"
-    return Network({"config": kept, "pretrained": True} if trained else {"config": kept}, what, trained)
+    spec: dict[str, Any] = {"config": kept, "pretrained": True} if trained else {"config": kept}
+    notes: tuple[str, ...] = ()
+    if cfg.model.get("random_size_interval"):
+        spec["set"] = {"model.random_size_interval": NEVER}
+        notes = (
+            f"{what} resizes batches inside the model: switched off; for several sizes give pipeline.train a Resize of several",
+        )
+    return Network(spec, what, trained, notes)
 
 
 def larger(student: Network, config: str) -> Network:
@@ -100,9 +109,9 @@ def larger(student: Network, config: str) -> Network:
     backbone, neck = cfg.model.get("backbone", {}), cfg.model.get("neck")
     depth = RESNETS.get(backbone.get("depth"))
     channels = BASIC if backbone.get("depth") in (18, 34) else BOTTLENECK
-    in_channels = neck.get("in_channels") if isinstance(neck, dict) else None
-    usual = bool(in_channels) and list(in_channels) == channels[-len(in_channels) :]
-    if depth is None or in_channels is None or backbone.get("type") != "ResNet" or not usual or backbone.get("base_channels", 64) != 64:
+    in_channels: list[Any] = list(neck.get("in_channels") or ()) if isinstance(neck, dict) else []
+    usual = bool(in_channels) and in_channels == channels[-len(in_channels) :]
+    if depth is None or backbone.get("type") != "ResNet" or not usual or backbone.get("base_channels", 64) != 64:
         note = (
             f"no larger network is known for {backbone.get('type', 'this backbone')}: the teacher is the student's own detector, which "
             "teaches little; give one with --teacher"

@@ -40,7 +40,7 @@ def draft(
         raise InputError(f"{source}: is a file of annotations; give its folder: kdbench task {path.parent}")
     if student is not None:
         raise InputError("--student is for a folder; a config is itself the student")
-    return draft_config(source, teacher=teacher, data_root=data_root, output=output, say=say)
+    return draft_config(source, storage, teacher=teacher, data_root=data_root, output=output, say=say)
 
 
 def write(file: Path, text: str) -> None:
