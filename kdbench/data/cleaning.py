@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from kdbench.data.masks import usable_mask
+from kdbench.data.masks import unusable
 from kdbench.data.raw import Box, Image, RawSplit, in_pixels
 
 WORDS = {
@@ -32,7 +32,7 @@ WORDS = {
     "reshaped": "boxes written as text or with named sides read",
     "turned": "boxes with corners the wrong way round put in order",
     "rotated": "rotated boxes taken as the upright box around them",
-    "remasked": "masks written without their outer list mended",
+    "remasked": "masks written as text or as points read",
     "roots": "root category that no box has left out",
     "encodings": "files read though not in their encoding or with a bare '&'",
     "foreign": "XML files that are no annotations skipped",
@@ -107,17 +107,14 @@ def _clean(box: Box, image: Image, numbers: dict[str, int], masks: bool, split: 
         "iscrowd": int(box.crowd),
     }
     if masks:
-        mask, wrong = usable_mask(box.segmentation, image.width, image.height)
-        entry["segmentation"] = mask
-        if mask is None:
+        entry["segmentation"] = box.segmentation
+        if wrong := unusable(box.segmentation, image.width, image.height):
             # An object is there, so it must not become background; without its mask it can only be ignored.
             if not box.crowd:
                 split.tell("maskless", image.file, _named(box), f"{wrong}: ignored")
             x, y = inside[:2]
             corners = [x, y, x + width, y, x + width, y + height, x, y + height]
             entry |= {"iscrowd": 1, "segmentation": [corners]}
-        elif wrong:
-            split.tell("remasked", image.file, _named(box), wrong)
     return entry
 
 

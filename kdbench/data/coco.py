@@ -29,10 +29,10 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
             out of the image folder; an image id stands for two files.
     """
     path = annotation_file(split, root)
-    content = read_json(path)
+    content = _listed(read_json(path))
     folder = image_folder(split, root)
     _check_format(content, path)
-    raw = CocoFile(content, Files(folder, beside=path.parent), path).split()
+    raw = CocoFile(content, Files(folder, beside=path.parent), path, spec.masks).split()
     check_some(raw, path)
     return raw
 
@@ -75,6 +75,19 @@ def check_some(raw: RawSplit, path: Path) -> None:
             f"{path}: none of its {raw.dirt['missing']} images lies in {raw.folder}; check the data root and 'images' "
             f"(the first is {first!r}, {has})"
         )
+
+
+def _listed(content: Any) -> Any:
+    """The content with lists where MATLAB writes an only entry without one, and pandas an object of entries."""
+    if not isinstance(content, dict):
+        return content
+    content = dict(content)
+    for key in LISTS:
+        value = content.get(key)
+        if isinstance(value, dict) and value:
+            entries = all(isinstance(entry, dict) for entry in value.values())
+            content[key] = list(value.values()) if entries else [value]
+    return content
 
 
 def _check_format(content: Any, path: Path) -> None:

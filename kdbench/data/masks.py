@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 
-def usable_mask(segmentation: Any, width: int, height: int) -> tuple[Any, str]:
-    """The mask as COCO writes it, or None, and what was wrong with it (empty: nothing)."""
-    if segmentation is None or segmentation == []:
-        return None, "has no mask"
-    if isinstance(segmentation, dict):
-        wrong = _wrong_code(segmentation, width, height)
-        return (None if wrong else segmentation), wrong
-    if not isinstance(segmentation, list):
-        return None, "its mask is neither polygons nor a run-length code"
-    polygons, mended = _polygons(segmentation)
-    if all(len(p) >= 6 and len(p) % 2 == 0 and _finite(p) for p in polygons):
-        return polygons, mended
-    return None, "its polygon has fewer than three points, or no numbers"
+def as_coco_writes(segmentation: Any) -> tuple[Any, str]:
+    """A mask as lists of x1, y1, x2, y2, ... or as a run-length code, and what was mended (empty: nothing).
 
-
-def _polygons(segmentation: list[Any]) -> tuple[list[list[Any]], str]:
-    """Lists of x1, y1, x2, y2, ...; one bare list and lists of points are brought into that form."""
+    Text that went through a table is read, one bare list is put into one, lists of points are joined. What cannot be
+    brought into that form stays as it is.
+    """
+    if isinstance(segmentation, str):
+        try:
+            read = json.loads(segmentation)
+        except (ValueError, RecursionError):
+            return segmentation, ""
+        return as_coco_writes(read)[0], "its mask was text: read"
+    if not isinstance(segmentation, list) or not segmentation:
+        return segmentation, ""
     if not any(isinstance(item, list | dict) for item in segmentation):
         return [segmentation], "its polygon stood without the outer list: put into one"
-    if all(isinstance(item, list) and len(item) == 2 and not isinstance(item[0], list) for item in segmentation):
+    if all(_is_point(item) for item in segmentation):
         return [[side for point in segmentation for side in point]], "its polygon was a list of points: joined"
     if all(isinstance(item, list) and item and all(_is_point(point) for point in item) for item in segmentation):
         joined = [[side for point in polygon for side in point] for polygon in segmentation]
         return joined, "its polygons were lists of points: joined"
-    return [item if isinstance(item, list) else [] for item in segmentation], ""
+    return segmentation, ""
+
+
+def unusable(segmentation: Any, width: int, height: int) -> str:
+    """Why a mask cannot be used; empty where it can."""
+    if segmentation is None or segmentation == []:
+        return "has no mask"
+    if isinstance(segmentation, dict):
+        return _wrong_code(segmentation, width, height)
+    if not isinstance(segmentation, list):
+        return "its mask is neither polygons nor a run-length code"
+    if all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 and _finite(p) for p in segmentation):
+        return ""
+    return "its polygon has fewer than three points, or no numbers"
 
 
 def _is_point(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2
+    return isinstance(item, list) and len(item) == 2 and not isinstance(item[0], list)
 
 
 def _finite(numbers: list[Any]) -> bool:

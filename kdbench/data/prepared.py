@@ -17,9 +17,9 @@ from filelock import FileLock
 from kdbench.data import coco, crowdhuman, shapes, voc, yolo
 from kdbench.data.cleaning import sentence, to_coco
 from kdbench.data.images import image_size
+from kdbench.data.judging import judge
 from kdbench.data.raw import RawSplit
 from kdbench.data.splits import cut, limited
-from kdbench.data.usable import look_over
 from kdbench.errors import InputError
 from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
@@ -168,7 +168,7 @@ def _make(spec: DatasetSpec, root: Path | None, folder: Path, identity: str) -> 
                 "num_images": len(content["images"]),
                 "num_boxes": len(content["annotations"]),
             }
-            look_over(spec, name, raw[name], classes, content)
+            judge(spec, name, raw[name], classes, content)
         remarks = [remark for split in raw.values() for remark in split.remarks]
         manifest["notes"], manifest["content"] = sentence(counts, remarks), digest.hexdigest()[:12]
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

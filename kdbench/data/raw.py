@@ -71,16 +71,19 @@ class RawSplit:
 
 
 def in_pixels(image: Image) -> None:
-    """Turn shares of an image's sides into pixels, once its size is known; other images stay as they are."""
+    """Turn shares of an image's sides into pixels, once its size is known; other images stay as they are.
+
+    Shares are written with six digits: what a hundredth of a pixel says is their rounding, and clips no box.
+    """
     if not image.shares:
         return
-    wide, high = image.width, image.height
+    sides = (image.width, image.height)
     for box in image.boxes:
-        left, top, right, bottom = box.corners
-        box.corners = (left * wide, top * high, right * wide, bottom * high)
+        left, top, right, bottom = (round(share * sides[place % 2], 2) for place, share in enumerate(box.corners))
+        box.corners = (left, top, right, bottom)
         if box.segmentation:
             box.segmentation = [
-                [number * (high if place % 2 else wide) for place, number in enumerate(polygon)]
+                [round(share * sides[place % 2], 2) for place, share in enumerate(polygon)]
                 for polygon in box.segmentation
             ]
     image.shares = False

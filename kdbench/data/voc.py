@@ -46,6 +46,8 @@ def read(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
         raise InputError(f"dataset {spec.name}: VOC has boxes only; set 'masks: false', or use a coco dataset")
     raw = _of_lists(split, root) if split.annotations is None else _of_folders(spec, split, root)
     put_together(raw)
+    # Before anything is cut out of it: a class that lies in the cut alone is one all the same.
+    raw.names = tuple(sorted({box.name for image in raw.images for box in image.boxes if box.name}))
     return raw
 
 
@@ -79,9 +81,12 @@ def _listed(line: str, annotations: Files, pictures: Files, prefix: str, raw: Ra
             if file is None:
                 continue
             content = read_voc(annotations.folder / file.file)
-            picture = pictures.of_stem(name, content.filename) or (content.filename and pictures.find(content.filename))
-            if not picture:
-                return None
+            stem = os.path.splitext(file.file)[0]
+            literal = pictures.exact(name)
+            picture = Found(literal) if literal else pictures.of_stem(stem, content.filename)
+            picture = picture or (pictures.find(content.filename) if content.filename else None)
+            if picture is None:
+                continue
             whole = posixpath.join(prefix, picture.file)
             if picture.mended:
                 raw.tell("renamed", whole, "", f"{picture.mended}, listed as {line!r}")
@@ -140,6 +145,7 @@ def _of_folders(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
     pictures = Files(_folder(place, "images", root))
     raw = RawSplit(pictures.folder, [])
     files = annotations.all()
+    owners: dict[tuple[str, str], str] = {}
     for file in files:
         content = read_voc(annotations.folder / file)
         if content.foreign:
@@ -149,6 +155,12 @@ def _of_folders(spec: DatasetSpec, split: SplitSpec, root: Path) -> RawSplit:
         if picture is None:
             raw.tell("missing", content.filename or file, "", f"no image of {file} in {place}/: skipped")
             continue
+        owner = owners.setdefault((picture.file, posixpath.basename(file)), file)
+        if owner != file:
+            raise InputError(
+                f"{annotations.folder}: {owner!r} and {file!r} both lead to {picture.file!r} in {pictures.folder}; set 'images' "
+                "to a folder with the images of both"
+            )
         if picture.mended:
             raw.tell("renamed", picture.file, "", f"{picture.mended}, for {file}")
         raw.images.append(content.image(picture.file, raw))
@@ -173,11 +185,19 @@ def _picture(file: str, content: VocFile, pictures: Files) -> Found | None:
         InputError: several fit.
     """
     doubt: NotFound | None = None
-    stem = os.path.splitext(file)[0]
     name = content.filename
-    for seek, given in ((pictures.of_stem, stem), (pictures.find, f"{content.folder}/{name}"), (pictures.find, name)):
+    try:
+        found = pictures.of_stem(os.path.splitext(file)[0], name)
+    except NotFound as error:
+        found, doubt = None, error
+    if found is not None:
+        return found
+    for given in (name, f"{content.folder}/{name}"):
+        if (literal := pictures.exact(given)) is not None:
+            return Found(literal)
+    for given in (f"{content.folder}/{name}", name):
         try:
-            found = seek(given) if seek == pictures.find else pictures.of_stem(given, name)
+            found = pictures.find(given) if name else None
         except NotFound as error:
             doubt = doubt or error
             continue

@@ -21,6 +21,8 @@ from kdbench.errors import InputError
 from kdbench.specs.dataset import DatasetSpec, SplitSpec
 
 TEXT = frozenset({".txt"})
+NAMES = frozenset({"classes.txt", "labels.txt", "obj.names.txt"})
+"""Texts beside label files that are none."""
 TWINS = (("images", "labels"), ("Images", "Labels"), ("JPEGImages", "labels"))
 """Folders of images, and what the folder of labels beside each is called."""
 
@@ -92,14 +94,14 @@ def _check(
             f"{root / next(iter(owners))}: boxes are pixels and no shares 0..1 of the image; divide them by width and height, "
             "or write a coco file"
         )
-    if not (root / split.images).is_file():
-        for folder in sorted({posixpath.dirname(label) for label in owners}):
-            # Beside images lie other texts too: lists, names of classes.
-            if split.labels is not None or posixpath.basename(folder) != posixpath.basename(split.images):
-                for name in _labels_in(root, folder):
-                    label = posixpath.join(folder, name)
-                    if label not in owners and name not in ("classes.txt", "obj.names.txt"):
-                        raw.tell("imageless", label, "", "is the label file of no image: skipped")
+    # Beside images, and where a list names some of many, lie other texts too.
+    own = f"{posixpath.normpath(split.images)}/".removeprefix("./")
+    folders = set() if (root / split.images).is_file() else {posixpath.dirname(label) for label in owners}
+    for folder in sorted(folder for folder in folders if not f"{folder}/".startswith(own)):
+        for name in _labels_in(root, folder):
+            label = posixpath.join(folder, name)
+            if label not in owners and name not in NAMES:
+                raw.tell("imageless", label, "", "is the label file of no image: skipped")
 
 
 def _labels_in(root: Path, folder: str) -> list[str]:

@@ -7,11 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from kdbench.data.masks import as_coco_writes
 from kdbench.data.raw import Box, Image, RawSplit, put_together
-from kdbench.data.reading.finding import Files, Found, NotFound
+from kdbench.data.reading.finding import Files, Found, NotFound, may_be_one
 from kdbench.data.reading.values import around, flag, ident, number, sides, whole
 from kdbench.errors import InputError
 
+FILE_KEYS = ("file_name", "path", "coco_url")
+"""Where an image's name stands; LVIS has but its address."""
 LONGEST = 18
 """Digits of an id that may be a number."""
 
@@ -22,10 +25,11 @@ class CocoFile:
     Args:
         files: the image folder.
         path: the annotation file, for messages.
+        masks: instance masks are used, so they are looked at.
     """
 
-    def __init__(self, content: dict[str, Any], files: Files, path: Path) -> None:
-        self.content, self.files, self.path = content, files, path
+    def __init__(self, content: dict[str, Any], files: Files, path: Path, masks: bool = False) -> None:
+        self.content, self.files, self.path, self.masks = content, files, path, masks
         self.raw = RawSplit(files.folder, [])
         self.names: dict[Any, str] = {}
         """Class by category id."""
@@ -60,10 +64,13 @@ class CocoFile:
 
     def _images(self) -> None:
         listed: dict[Any, str] = {}
-        sizes: dict[str, tuple[int, int]] = {}
+        first: dict[str, tuple[str, tuple[int, int]]] = {}
         for place, entry in enumerate(self.content["images"]):
             where = f"images[{place}]"
-            key, name = self._id(entry, "id", where), str(self._of(entry, "file_name", where))
+            key = self._id(entry, "id", where)
+            name = next((str(entry[k]) for k in FILE_KEYS if entry.get(k) is not None), None)
+            if name is None:
+                name = str(self._of(entry, "file_name", where))
             found = self._find(name, key)
             file = found.file if found else name
             if key in listed:
@@ -83,7 +90,12 @@ class CocoFile:
                 self.raw.tell("renamed", file, "", f"{found.mended}, listed as {name!r}")
             width, height = whole(entry.get("width")), whole(entry.get("height"))
             size = (width, height) if width and height else (0, 0)
-            known = sizes.setdefault(file, size)
+            other, known = first.setdefault(file, (name, size))
+            if other != name and not may_be_one(other, name):
+                raise InputError(
+                    f"{self.path}: {other!r} and {name!r} both lead to {file!r} in {self.files.folder}; set 'images' to the "
+                    "folder that their names begin in"
+                )
             if known != size and all(known) and all(size):
                 raise InputError(
                     f"{self.path}: {file!r} is listed twice, with {known[0]} x {known[1]} and with {size[0]} x {size[1]} "
@@ -153,12 +165,17 @@ class CocoFile:
             four = around(*four, turn)
             self.raw.tell("rotated", image.file, label, f"turned by {turn:g} degrees: the upright box around it")
         left, top, width, height = four
-        area = item.get("area")
+        area, mask = item.get("area"), item.get("segmentation")
+        if self.masks:
+            mask, mended = as_coco_writes(mask)
+            if mended:
+                self.raw.tell("remasked", image.file, label, mended)
         return Box(
             (left, top, left + width, top + height),
-            self.names.get(category, ""),
+            # An id that no category has is a class that no task has.
+            self.names.get(category, f"category_id {category}"),
             self._flag(item, "iscrowd", image.file, label) or self._flag(item, "ignore", image.file, label),
-            item.get("segmentation"),
+            mask,
             None if area is None else number(area),
             label,
         )

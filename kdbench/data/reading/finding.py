@@ -12,6 +12,7 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -24,6 +25,8 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 """What OpenCV's decoder reads, whatever the case."""
+LEVELS = 3
+"""How far above the image folder a name may begin."""
 QUERY = re.compile(r"^[^?]*\?d=")
 """Label Studio's way to name a local file: /data/local-files/?d=FILE."""
 SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -53,6 +56,8 @@ class Files:
     def __init__(self, folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, beside: Path | None = None) -> None:
         self.folder, self.suffixes = folder, suffixes
         self._beside = beside
+        # Lists name images; what is looked for by them in a folder of XML lies elsewhere than they say.
+        self._of_images = suffixes == IMAGE_SUFFIXES
         self._names: dict[str, frozenset[str]] = {}
         self._stems: dict[str, dict[str, list[str]]] = {}
         self._tails: dict[str, list[str]] | None = None
@@ -67,7 +72,7 @@ class Files:
         if file is not None:
             return Found(file)
         for spelling in _spellings(name):
-            if (file := self.exact(spelling) or self._from_beside(spelling)) is not None:
+            if (file := self.exact(spelling) or self._from_beside(spelling) or self._from_above(spelling)) is not None:
                 return Found(file, "found by another spelling of its name")
             self._refuse_outside(spelling, name)
         fitting = {file for spelling in _spellings(name) for file in self._by_tail(spelling)}
@@ -116,7 +121,7 @@ class Files:
     def _listing(self, head: str) -> frozenset[str]:
         """Names of the files in a folder, which is read once."""
         if head not in self._names:
-            self._names[head] = _files_in(os.path.join(self.folder, head))
+            self._names[head] = frozenset(_scan(os.path.join(self.folder, head))[0])
         return self._names[head]
 
     def _of_folder(self, head: str) -> dict[str, list[str]]:
@@ -135,15 +140,26 @@ class Files:
             return None
         return self.exact(posixpath.join(self._beside.as_posix(), path))
 
+    def _from_above(self, path: str) -> str | None:
+        """A name that begins with folders which lead to this one, or beside it: val/a.jpg is no file of train/."""
+        if "/" not in path or path.startswith(("/", "../")) or "\0" in path:
+            return None
+        for above in self.folder.parents[:LEVELS]:
+            own = f"{self.folder.relative_to(above).as_posix()}/"
+            if path.startswith(own):
+                return self.exact(path[len(own) :])
+            if self._of_images and os.path.isfile(above / path):
+                raise NotFound(_outside(path, self.folder))
+        return None
+
     def _refuse_outside(self, path: str, name: str) -> None:
         """A name that leads to a file elsewhere means that file; one of another machine leads nowhere."""
-        if posixpath.normpath(path).startswith("../") or (path.startswith("/") and os.path.isfile(path)):
-            raise NotFound(
-                f"{name!r} lies outside of the image folder {self.folder}; set 'images' to a folder that holds all images"
-            )
+        leaves = path.startswith("/") or posixpath.normpath(path).startswith("../")
+        if self._of_images and leaves and os.path.isfile(os.path.join(self.folder, path)):
+            raise NotFound(_outside(name, self.folder))
 
     def _by_tail(self, path: str) -> list[str]:
-        parts = [_plain(part) for part in path.split("/") if part not in ("", ".", "..")]
+        parts = _parts(path)
         if not parts:
             return []
         stem, suffix = os.path.splitext(parts[-1])
@@ -178,6 +194,24 @@ class Files:
         return self._tails
 
 
+def may_be_one(one: str, two: str) -> bool:
+    """Whether two names can mean one file: the shorter is the end of the longer. train/a.jpg and val/a.jpg cannot."""
+    first, second = (_parts(_spellings(name)[-1]) for name in (one, two))
+    for parts in (first, second):
+        stem, suffix = os.path.splitext(parts[-1]) if parts else ("", "")
+        parts[-1:] = [stem if suffix in IMAGE_SUFFIXES else stem + suffix]
+    length = min(len(first), len(second))
+    return first[-length:] == second[-length:]
+
+
+def _parts(path: str) -> list[str]:
+    return [_plain(part) for part in path.split("/") if part not in ("", ".", "..")]
+
+
+def _outside(name: str, folder: Path) -> str:
+    return f"{name!r} lies outside of the image folder {folder}; set 'images' to a folder that holds all images"
+
+
 def _spellings(name: str) -> list[str]:
     """The names that may be meant: with slashes, without a scheme or query, with `%20` read as a blank."""
     slashes = name.strip().replace("\\", "/")
@@ -196,25 +230,32 @@ def _last(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def _files_in(folder: str) -> frozenset[str]:
+def _scan(folder: str) -> tuple[list[str], list[str]]:
+    """Names of the files and of the folders in a folder. A link that leads nowhere is neither, as a pipe is."""
+    files: list[str] = []
+    folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if entry.is_file())
+            for entry in entries:
+                if entry.is_file():
+                    files.append(entry.name)
+                elif entry.is_dir():
+                    folders.append(entry.name)
     except (OSError, ValueError):
-        return frozenset()
+        pass
+    return files, folders
 
 
-def _walk(folder: Path) -> list[str]:
+def _walk(folder: Path) -> Iterator[str]:
     """Every file below a folder, through links too; a link that leads back is followed once."""
-    found: list[str] = []
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
+    heads = [""]
+    while heads:
+        head = heads.pop()
+        real = os.path.realpath(os.path.join(folder, head))
         if real in seen:
-            folders.clear()
             continue
         seen.add(real)
-        folders.sort()
-        head = os.path.relpath(place, folder)
-        found += names if head == "." else [f"{head}/{name}" for name in names]
-    return found
+        files, folders = _scan(real)
+        heads += [posixpath.join(head, name) for name in sorted(folders, reverse=True)]
+        yield from (posixpath.join(head, name) for name in files)

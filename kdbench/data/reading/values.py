@@ -86,7 +86,7 @@ def ident(value: Any) -> Any:
 def sides(value: Any) -> tuple[Four, bool]:
     """Left, top, width, height of a COCO box, and whether it was written in another way than four numbers.
 
-    Text ("[1, 2, 3, 4]", "1 2 3 4"), numbers as text and named numbers are taken; anything else is NaN.
+    Text ("[1, 2, 3, 4]", "1 2 3 4"), numbers as text, a row of a matrix and named numbers are taken; anything else is NaN.
     """
     if isinstance(value, dict):
         four = _named(value)
@@ -94,6 +94,8 @@ def sides(value: Any) -> tuple[Four, bool]:
     odd = isinstance(value, str)
     if isinstance(value, str):
         value = _split(value)
+    elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value, odd = value[0], True
     if not isinstance(value, list) or len(value) != 4:
         return NOTHING, False
     odd = odd or any(isinstance(side, str) for side in value)

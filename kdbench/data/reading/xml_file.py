@@ -12,6 +12,7 @@ from kdbench.data.reading.text import marked, read_bytes
 from kdbench.errors import InputError
 
 DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
+DECLARATION = re.compile(r"^<\?xml\b.*?\?>", re.DOTALL)
 BARE = re.compile(r"&(?!(?:#[0-9]+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)")
 """An ampersand that begins no entity which XML knows."""
 WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "big5": "big5hkscs", "euc_kr": "cp949"}
@@ -34,8 +35,9 @@ def read_xml(path: Path) -> Tree:
     Raises:
         InputError: it is cut or broken (names line and column), or in an encoding that nobody knows.
     """
-    # A parser that is given text takes no notice of the encoding that the text declares.
     text, mended = _text(read_bytes(path).lstrip(b" \t\r\n"), path)
+    # The text is decoded: what it declares can only be wrong now. Lines and columns stay where they are.
+    text = DECLARATION.sub(lambda found: re.sub(r"[^\n]", " ", found.group()), text.lstrip(), count=1)
     try:
         try:
             root = ElementTree.fromstring(text)
@@ -69,6 +71,9 @@ def _text(data: bytes, path: Path) -> tuple[str, str]:
             raise InputError(
                 f"{path}: line {line}: its encoding {name!r} is unknown and the text is not UTF-8; save it as UTF-8"
             ) from None
+    if encoding.startswith(("utf-16", "utf-32")) and marked(data) is None:
+        # .NET writes so: the declaration could not have been found in bytes that were UTF-16.
+        encoding = "utf-8"
     for attempt in (WIDER.get(encoding, encoding), encoding, "utf-8"):
         try:
             text = data.decode(attempt)

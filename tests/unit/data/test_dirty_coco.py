@@ -75,7 +75,7 @@ def test_dirty_boxes(tmp_path: Path, boxes: list[Any], kept: int, notes: str) ->
     ("images", "kept", "notes"),
     [
         ([IMAGE, {**IMAGE, "id": 8, "file_name": "gone.png"}], 1, "1 listed images without a file skipped"),
-        ([IMAGE, {**IMAGE, "file_name": "b.png"}], 1, "1 images listed twice skipped"),
+        ([IMAGE, IMAGE], 1, "1 images listed twice skipped"),
         ([IMAGE, {**IMAGE, "id": 8}], 1, "1 images listed twice skipped"),
         ([IMAGE, {**IMAGE, "id": 8, "file_name": "b.png"}], 2, "1 images without objects kept"),
         ([{**IMAGE, "width": 0}], 1, ""),

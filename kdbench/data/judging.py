@@ -24,7 +24,7 @@ SHARE = 0.1
 FEW = 3
 
 
-def look_over(spec: DatasetSpec, name: str, split: RawSplit, classes: tuple[str, ...], content: dict[str, Any]) -> None:
+def judge(spec: DatasetSpec, name: str, split: RawSplit, classes: tuple[str, ...], content: dict[str, Any]) -> None:
     """Look at a cleaned split as a whole; what seems wrong is added to its remarks.
 
     Args:
@@ -52,9 +52,7 @@ def _nothing(spec: DatasetSpec, split: RawSplit, classes: tuple[str, ...]) -> st
         return f"{wanted}: it has {where}; check the classes and the annotation files"
     crowd = sum(box.crowd and box.name in classes for box in boxes)
     if spec.masks and split.dirt["maskless"] + crowd == total and split.dirt["maskless"]:
-        return (
-            f"{wanted} has a mask: {total} boxes and no usable mask; set 'masks: false', or give annotations with masks"
-        )
+        return f"{wanted}: it has boxes but no masks ({total} boxes, no usable mask); set 'masks: false', or add masks"
     parts = [f"{split.dirt[key]} {words}" for key, words in REASONS.items() if split.dirt[key]]
     parts += [f"{crowd} crowd or difficult"] * bool(crowd)
     text = f"{wanted}: {total} boxes: {', '.join(parts)}"
