@@ -56,6 +56,8 @@ def printable(text: str) -> str:
         >>> printable("a\\x1b[31mb")
         'a\\\\x1b[31mb'
     """
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else _written_out(character) for character in text)
 
 

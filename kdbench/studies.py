@@ -64,6 +64,7 @@ def resume_study(
         InputError: it is running, or its data has changed.
     """
     folder = storage / "studies" / study
+    folders.check_ledger(folder)
     with folders.only_driver(folder):
         data = prepare(plan.task.dataset, storage, Path(plan.data_root) if plan.data_root else None)
         data.check_content(plan.data, study)

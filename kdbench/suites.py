@@ -54,6 +54,7 @@ def start_suite(planned: PlannedSuite, storage: Path, address: str | None) -> St
     open_tracker(plan.tracking_uri, storage)  # a tracking server that does not answer is found before anything is made
     there = plan.study in folders.studies(storage)
     folder = storage / "studies" / plan.study if there else folders.create(storage, plan)
+    folders.check_ledger(folder)
     with folders.only_driver(folder):
         return _run(planned, folder, storage, address, retry=("lost",))
 
@@ -63,6 +64,7 @@ def resume_suite(
 ) -> StudyResult:
     """Go on with a suite's run."""
     folder = storage / "studies" / study
+    folders.check_ledger(folder)
     with folders.only_driver(folder):
         return _run(prepare_all(plan, storage), folder, storage, address, retry=retry)
 

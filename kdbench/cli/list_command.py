@@ -7,6 +7,7 @@ import json
 import click
 
 from kdbench.cli.options import storage_option
+from kdbench.errors import printable
 
 KINDS = ["methods", "tasks", "spaces", "suites", "detectors", "datasets", "studies"]
 
@@ -27,13 +28,13 @@ def command(kind: str, form: str, storage: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for position, listed in enumerate(tables):
         table = Table(box=None, pad_edge=False)
         for index, name in enumerate(listed.header):
             table.add_column(name.replace("_", "\n"), no_wrap=index == 0, overflow="fold")
         for row in listed.rows:
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         if position:
             console.print()
         console.print(table)

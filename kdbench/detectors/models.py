@@ -47,7 +47,16 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
         warnings.filterwarnings("ignore", message="DeprecationWarning: pretrained is deprecated")
         try:
             model = build_detector(copy.deepcopy(model_cfg))
-        except (TypeError, KeyError, AssertionError, ValueError, AttributeError, ImportError, OSError) as error:
+        except (
+            TypeError,
+            KeyError,
+            AssertionError,
+            ValueError,
+            AttributeError,
+            ImportError,
+            OSError,
+            RuntimeError,
+        ) as error:
             raise InputError(
                 f"{where}: mmdet cannot build it ({_line(error)}); correct the config or override"
             ) from error

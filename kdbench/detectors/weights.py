@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kdbench.detectors import fit
-from kdbench.detectors.digest import check_regular, digest
+from kdbench.detectors.digest import check_regular, digest, intact
 from kdbench.detectors.download import download
 from kdbench.errors import InputError
 
@@ -58,8 +58,6 @@ def weights_id(path: str | Path) -> str:
 def damage(path: Path, recipe: str | None = None) -> str | None:
     """Why a file of weights that kdbench wrote is not what it was; None where it is whole.
 
-    torch's archives carry checksums, so zeros in the middle of a tensor are found as a cut is.
-
     Args:
         recipe: identity of the recipe that trained it.
     """
@@ -68,6 +66,8 @@ def damage(path: Path, recipe: str | None = None) -> str | None:
         _state(checkpoint, str(path))
     except InputError as error:
         return str(error).removeprefix(f"{path}: ").partition(";")[0]
+    if not intact(path):
+        return "is damaged inside"
     meta = checkpoint.get("meta")
     known = meta.get("recipe") if isinstance(meta, dict) else None
     if recipe is not None and known not in (None, recipe):

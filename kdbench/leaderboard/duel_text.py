@@ -7,6 +7,7 @@ import io
 import json
 import textwrap
 
+from kdbench.leaderboard.cells import cell
 from kdbench.leaderboard.compare import COSTS, Duel, Side
 from kdbench.leaderboard.statistics import summarize
 
@@ -20,7 +21,9 @@ def render_duel(duel: Duel, form: str = "table") -> str:
     lines = _lines(duel)
     if form == "csv":
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([["", duel.a.asked, duel.b.asked], *lines])
+        csv.writer(out, lineterminator="\n").writerows(
+            [cell(one) for one in line] for line in [["", duel.a.asked, duel.b.asked], *lines]
+        )
         return out.getvalue().rstrip("\n")
     text = _markdown(duel, lines) if form == "markdown" else _table(duel, lines)
     return f"{text}\n{_sentence(duel)}"

@@ -7,6 +7,7 @@ import io
 import json
 
 from kdbench.errors import InputError, did_you_mean
+from kdbench.leaderboard.cells import cell
 from kdbench.leaderboard.row import KEYS, Row
 from kdbench.leaderboard.table import markdown, table
 
@@ -33,5 +34,5 @@ def _csv(rows: list[Row]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, KEYS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.plain() for row in rows)
+    writer.writerows({key: cell(value) for key, value in row.plain().items()} for row in rows)
     return out.getvalue().rstrip("\n")

@@ -19,7 +19,7 @@ class ProgressView(Listener):
     """Trials by state, best so far and its difference to the baseline, time left. Goes to stderr."""
 
     def __init__(self) -> None:
-        self.console = Console(file=sys.stderr)
+        self.console = Console(file=sys.stderr, markup=False, emoji=False)  # names and reasons are no markup
         self.board: Trials | None = None
         self.began = time.monotonic()
         self.epochs_at_start = 0

@@ -157,8 +157,13 @@ class Bar(TrainingCallback):
     """A progress bar on stderr, and the tracker's epochs where there is one."""
 
     def __init__(self, title: str, metric: str, tracker: Any = None, key: str = "") -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True, markup=False, emoji=False))
         self.title, self.metric, self.tracker, self.key = title, metric, tracker, key
         self.task = self.bar.add_task(title, total=None)
 

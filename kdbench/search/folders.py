@@ -94,6 +94,22 @@ def open_any(storage: Path, name: str) -> tuple[Path, StudyPlan | SuitePlan]:
     return folder, StudyPlan.load(folder / PLAN)
 
 
+def check_ledger(folder: Path) -> None:
+    """See that what a study has done so far is known, before anything is trained again or written over.
+
+    Raises:
+        InputError: its ledger is gone, or is empty beside trials that were trained.
+    """
+    ledger, trials = folder / LEDGER, folder / "trials"
+    if ledger.is_file() and (ledger.stat().st_size > 0 or not (trials.is_dir() and any(trials.iterdir()))):
+        return
+    state = "is no file" if ledger.is_dir() else "is empty" if ledger.is_file() else "is missing"
+    raise InputError(
+        f"study {folder.name}: {ledger} {state}, so nobody knows what was trained; restore it from a copy, "
+        "or start anew under another --name"
+    )
+
+
 @contextmanager
 def only_driver(folder: Path) -> Iterator[None]:
     """Hold a study for this process; the lock goes with the process, however it ends.

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kdbench.errors import RunError
+from kdbench.errors import InputError, RunError
 
 FILE = "ledger.jsonl"
 
@@ -28,15 +28,19 @@ class Ledger:
         Args:
             repair: false leaves the file alone, for a reader beside a driver that may be writing that line.
         """
-        if not self.path.is_file():
+        if not self.path.exists():
             return []
-        raw = self.path.read_bytes()
+        try:
+            raw = self.path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror}); restore the file from a copy") from None
         whole = raw[: raw.rfind(b"\n") + 1]
-        events = []
-        for number, line in enumerate(whole.decode().splitlines(), 1):
+        events: list[dict[str, Any]] = []
+        known: set[str] = set()
+        for number, line in enumerate(whole.splitlines(), 1):
             try:
-                events.append(json.loads(line))
-            except json.JSONDecodeError:
+                events.append(_checked(json.loads(line), known))
+            except (ValueError, KeyError, RecursionError):
                 raise RunError(
                     f"{self.path}: line {number} is damaged; restore the file from a copy or start a new study"
                 ) from None
@@ -51,3 +55,29 @@ class Ledger:
             file.write(json.dumps(event, sort_keys=True).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+KEYS = {
+    "trial": ("stage", "recipe"),
+    "report": ("epoch", "metrics"),
+    "end": ("end", "reason", "summary"),
+    "retry": (),
+}
+"""What every reader asks of an event of each kind, besides the trial's name."""
+
+
+def _checked(event: Any, known: set[str]) -> dict[str, Any]:
+    """An event as it was written.
+
+    Raises:
+        ValueError, KeyError: it was not written by us.
+    """
+    if not isinstance(event, dict) or not isinstance(event["trial"], str):
+        raise ValueError
+    if any(key not in event for key in KEYS[event["event"]]):
+        raise ValueError
+    if event["event"] == "trial":
+        known.add(event["trial"])
+    elif event["trial"] not in known:
+        raise ValueError
+    return event

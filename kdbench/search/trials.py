@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from kdbench.errors import RunError
 from kdbench.search.ledger import FILE, Ledger
 from kdbench.specs import metrics
 from kdbench.specs.recipe import Recipe
@@ -135,8 +136,13 @@ class Trials(ABC):
 
     def replay(self) -> None:
         """Read the ledger: everything is as it was."""
-        for event in self.ledger.read():
-            self._apply(event)
+        for number, event in enumerate(self.ledger.read(), 1):
+            try:
+                self._apply(event)
+            except (KeyError, TypeError, AttributeError):
+                raise RunError(
+                    f"{self.ledger.path}: line {number} is damaged; restore the file from a copy or start a new study"
+                ) from None
 
     def unfinished(self) -> TrialState | None:
         """A trial that was started in an earlier session and has not ended, now started again."""

@@ -28,7 +28,15 @@ class Stored:
     metrics: dict[str, float]
 
 
-def stored_runs(path: Path, task: str | None, wanted: Callable[[dict[str, str]], bool]) -> list[Stored] | None:
+@dataclass(frozen=True)
+class Found:
+    """The runs, and how many more there are that hold what no run of ours holds."""
+
+    runs: list[Stored]
+    unreadable: int
+
+
+def stored_runs(path: Path, task: str | None, wanted: Callable[[dict[str, str]], bool]) -> Found | None:
     """Active runs with kdbench's tags; None where the database is not as it is known to be.
 
     Args:
@@ -48,7 +56,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield database
 
 
-def _read(database: sqlite3.Connection, task: str | None, wanted: Callable[[dict[str, str]], bool]) -> list[Stored]:
+def _read(database: sqlite3.Connection, task: str | None, wanted: Callable[[dict[str, str]], bool]) -> Found:
+    database.text_factory = _text
     database.execute("BEGIN")  # everything is of one moment, whoever writes beside us
     runs = database.execute(
         "SELECT r.run_uuid, r.status, r.start_time, r.end_time FROM runs r JOIN experiments e USING (experiment_id) "
@@ -57,24 +66,44 @@ def _read(database: sqlite3.Connection, task: str | None, wanted: Callable[[dict
     ).fetchall()
     known = {run[0] for run in runs}
     tags = _table(database, "SELECT run_uuid, key, value FROM tags", known)
-    chosen = {run for run in known if "kdbench.kind" in tags[run] and wanted(tags[run])}
+    ours = {run for run in known if "kdbench.kind" in tags[run]}
+    broken = {run for run in ours if not all(isinstance(value, str) for value in tags[run].values())}
+    chosen = {run for run in ours - broken if wanted(tags[run])}
     params = _table(database, "SELECT run_uuid, key, value FROM params", chosen)
     metrics = _table(
         database, "SELECT run_uuid, key, CASE is_nan WHEN 1 THEN NULL ELSE value END FROM latest_metrics", chosen
     )
-    return [
-        Stored(
-            run,
-            status,
-            start,
-            end,
-            tags[run],
-            params[run],
-            {key: float("nan") if value is None else float(value) for key, value in metrics[run].items()},
-        )
-        for run, status, start, end in runs
-        if run in chosen
-    ]
+    found = []
+    for run, status, start, end in runs:
+        if run in chosen:
+            made = _stored(run, status, start, end, tags[run], params[run], metrics[run])
+            if made is None:
+                broken.add(run)
+            else:
+                found.append(made)
+    return Found(found, len(broken))
+
+
+def _stored(
+    run: Any, status: Any, start: Any, end: Any, tags: dict[str, Any], params: dict[str, Any], metrics: dict[str, Any]
+) -> Stored | None:
+    """The run, or None where the database holds other kinds of values than MLflow writes."""
+    words = [run, status, *tags.values(), *params.values()]
+    times = [time for time in (start, end) if time is not None]
+    if not all(isinstance(word, str) for word in words) or not all(isinstance(time, int) for time in times):
+        return None
+    if not all(value is None or isinstance(value, (int, float)) for value in metrics.values()):
+        return None
+    figures = {key: float("nan") if value is None else float(value) for key, value in metrics.items()}
+    return Stored(run, status, start, end, tags, params, figures)
+
+
+def _text(raw: bytes) -> Any:
+    """A text of the database; bytes where it is none."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def _table(database: sqlite3.Connection, query: str, runs: set[str]) -> dict[str, dict[str, Any]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from kdbench.errors import printable
 from kdbench.tracking import store
-from kdbench.tracking.client import connect, telling
+from kdbench.tracking.client import connect, shown, telling
 from kdbench.tracking.names import matching
 from kdbench.tracking.quick_sqlite import stored_runs
+
+log = logging.getLogger("kdbench.tracking")
 
 PAGE = 500
 """Runs in one answer: some seconds over HTTP, well under the time limit."""
@@ -92,9 +97,18 @@ def _quickly(
     found = stored_runs(path, task, wanted)
     if found is None:
         return None
+    if found.unreadable:
+        _tell_unreadable(shown(uri), found.unreadable)
     return [
-        _made(run.run_id, run.status, run.start_time, run.end_time, run.tags, run.params, run.metrics) for run in found
+        _made(run.run_id, run.status, run.start_time, run.end_time, run.tags, run.params, run.metrics)
+        for run in found.runs
     ]
+
+
+@lru_cache(maxsize=64)
+def _tell_unreadable(place: str, count: int) -> None:
+    """Once for each place: several questions make one table."""
+    log.warning("%s: %d run%s cannot be read and left out", place, count, "s" if count > 1 else "")
 
 
 def _through_mlflow(
@@ -182,7 +196,9 @@ def _made(
     params: dict[str, str],
     metrics: dict[str, float],
 ) -> Run:
-    """A run of what MLflow keeps; times come in milliseconds."""
+    """A run of what MLflow keeps; times come in milliseconds. No control character of a store goes further than here."""
+    tags = {name: printable(value) for name, value in tags.items() if name.startswith("kdbench.")}
+    params = {name: printable(value) for name, value in params.items()}
     own = {name: tags.get(f"kdbench.{name}") for name in ("study", "method", "trial", "recipe", "config", "teacher")}
     states = {name: tags.get(f"kdbench.{name}") for name in ("stage", "split", "end", "reason", "published")}
     seed = tags.get("kdbench.seed", "")

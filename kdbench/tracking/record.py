@@ -49,6 +49,7 @@ class Record:
     run_id: str | None = None
     experiment_id: str | None = None
     model: str | None = None
+    adopted: bool = False
     status: str = ""
     end: str | None = None
     steps: set[int] = field(default_factory=set)

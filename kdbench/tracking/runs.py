@@ -45,7 +45,7 @@ def make(client: Any, record: Record, experiment_id: str, parent: str | None) ->
     tags = {**source_tags(), **record.tags, **record.identity, **({"mlflow.parentRunId": parent} if parent else {})}
     run = client.create_run(experiment_id, tags=tags, run_name=record.name)
     record.run_id, record.status, record.wants_running = run.info.run_id, "RUNNING", False
-    record.experiment_id = experiment_id
+    record.experiment_id, record.adopted = experiment_id, False
     _describe(client, record, {})
     datasets.log(client, run.info.run_id, record.splits)
 
@@ -53,6 +53,7 @@ def make(client: Any, record: Record, experiment_id: str, parent: str | None) ->
 def adopt(client: Any, record: Record, run: Any, parent: str | None) -> None:
     """Go on with a run that is there: learn what it has, and add what it lacks."""
     record.run_id, record.status = run.info.run_id, run.info.status
+    record.adopted = True
     record.experiment_id, record.model = run.info.experiment_id, run.data.tags.get(students.TAG)
     record.end = run.data.tags.get("kdbench.end")
     record.values = dict(run.data.metrics)

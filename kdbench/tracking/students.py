@@ -25,11 +25,11 @@ def open_model(client: Any, record: Record) -> str | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        found = client.search_logged_models(
-            [record.experiment_id], filter_string=f"source_run_id = '{record.run_id}'", max_results=1
-        )
-        if found:
-            return str(found[0].model_id)
+        if record.adopted:
+            own = f"source_run_id = '{record.run_id}'"
+            found = client.search_logged_models([record.experiment_id], filter_string=own, max_results=1)
+            if found:
+                return str(found[0].model_id)
         made = client.create_logged_model(
             record.experiment_id,
             name=record.name.replace("/", "-").replace(":", "-"),
@@ -49,7 +49,7 @@ def close_model(client: Any, record: Record, model: str, step: int) -> None:
     """The figures are there: the model is an output of its run, and ready."""
     from mlflow.entities import LoggedModelOutput
 
-    run = client.get_run(record.run_id)
+    run = client.get_run(record.run_id) if record.adopted else None
     outputs = getattr(run, "outputs", None)
     if model not in [one.model_id for one in (outputs.model_outputs if outputs else ())]:
         client.log_outputs(record.run_id, [LoggedModelOutput(model, step)])

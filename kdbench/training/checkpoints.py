@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kdbench.detectors.digest import intact
+
 FILE, PREVIOUS = "checkpoint.pth", "checkpoint.previous.pth"
 KINDS: dict[str, Any] = {
     "meta": dict,
@@ -75,6 +77,8 @@ def read(file: Path) -> tuple[dict[str, Any] | None, str]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception:  # a cut archive, zeros, a text, another program's pickle: each fails in its own way
         return None, "is not a whole checkpoint"
+    if not intact(file):
+        return None, "is damaged inside"
     if not isinstance(content, dict) or any(not isinstance(content.get(key), kind) for key, kind in KINDS.items()):
         return None, "is not a checkpoint of kdbench"
     return content, ""

@@ -13,7 +13,8 @@ from kdbench.tracking.datasets import Split
 from kdbench.tracking.writer import Tracker
 
 SPLITS = tuple(
-    Split("shapes", name, f"digest{number}", 8, 20, "shapes") for number, name in enumerate(("train", "search", "report"))
+    Split("shapes", name, f"digest{number}", 8, 20, "shapes")
+    for number, name in enumerate(("train", "search", "report"))
 )
 SUMMARY = {"best/mAP": 0.2, "report/mAP": 0.19, "cost/params_m": 1.5}
 Open = Callable[..., str]
