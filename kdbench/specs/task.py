@@ -17,7 +17,12 @@ TrainingKey = Literal["lr", "samples_per_gpu", "grad_clip", "norm"]
 
 
 class BaselineSpec(Spec):
-    """How the baseline (`none`) gets its training values: searched over `search` in `trials`, or fixed (trials 1)."""
+    """How the baseline (`none`) gets its training values: searched over `search` in `trials`, or fixed (trials 1).
+
+    Attributes:
+        search: the training values that are searched.
+        trials: trainings of the baseline.
+    """
 
     search: tuple[TrainingKey, ...] = ()
     trials: int = Field(1, ge=1)
@@ -31,7 +36,13 @@ class TaskSpec(Spec):
         title: a line for people.
         data_root: folder of the data, relative to this file or absolute, where no --data-root is given. It differs between
             machines, so it is no part of a recipe's identity.
-        metric: what ranks, one of `metrics.NAMES`: mAP (COCO, 0.50:0.95), segm_mAP, AP50_11, mMR, ...
+        dataset: the data, and its splits.
+        pipeline: how images are brought into the network.
+        student: the detector that is trained.
+        teacher: the detector that it learns from.
+        schedule: of the student's training.
+        baseline: how plain training of the student gets its values.
+        metric: what ranks: mAP (COCO, 0.50:0.95), segm_mAP (of masks), AP50_11 (VOC 2007), mMR (CrowdHuman), ...
         search_training: which of the shared training values a method's search varies beside its own parameters.
         floor: a value of the metric; a first evaluation that is worse ends a trial as infeasible (dead run). Null is none.
         teacher_schedule: what differs from `schedule` when the teacher is trained here.
@@ -46,7 +57,7 @@ class TaskSpec(Spec):
     teacher: ModelSpec
     schedule: ScheduleSpec
     teacher_schedule: dict[str, Any] = {}
-    metric: str = "mAP"
+    metric: str = Field("mAP", json_schema_extra={"enum": list(metrics.NAMES)})
     floor: float | None = Field(None, ge=0, le=1)
     search_training: tuple[TrainingKey, ...] = ()
     baseline: BaselineSpec = BaselineSpec()

@@ -90,12 +90,12 @@ class PipelineSpec(Spec):
                 raise ValueError("each transform is an object with its 'type', e.g. {type: PhotoMetricDistortion}")
             if kind in MIXING:
                 raise ValueError(
-                    f"{kind} makes one image of several: there is no label of one image then for a method to look at, and mmdet "
+                    f"transform {kind} makes one image of several: there is no label of one image then for a method to look at, and mmdet "
                     "needs its MultiImageMixDataset for it; leave it out"
                 )
             if kind in OWN_STEPS:
                 raise ValueError(
-                    f"{kind} is a step that kdbench adds itself; give the transforms between loading and formatting"
+                    f"step {kind} is one that kdbench adds itself; give the transforms between loading and formatting"
                 )
         return steps
 
