@@ -18,6 +18,7 @@ COMMANDS = {
     "resume": "Go on with a study that was interrupted.",
     "leaderboard": "Rank finished runs, as a table or a page.",
     "compare": "Compare two studies, methods or trials.",
+    "task": "Write a task file for a folder of annotated images, or from an mmdet config.",
     "bench": "Train a suite: a table of recipes times seeds.",
     "train": "Train one recipe, without Ray.",
     "show": "Draw a trial's detections beside teacher and baseline.",
@@ -25,6 +26,8 @@ COMMANDS = {
     "export": "Write a trained student as a plain mmdet model, verified.",
     "ui": "Open MLflow's UI on the runs.",
     "doctor": "Check this machine: versions, operators, Ray, MLflow.",
+    "schema": "Print the JSON schema of a task, space, suite or recipe file.",
+    "completion": "Print what makes your shell complete kdbench's commands.",
     "list": "List methods, tasks, spaces, suites, detectors, datasets or studies.",
 }
 

@@ -12,10 +12,16 @@ Reference:
     Zhu et al., Deformable ConvNets v2: More Deformable, Better Results, CVPR 2019, arXiv 1811.11168.
 
 `im2col_step`, how many images mmcv unfolds at once, changes no result; torchvision chooses its own.
+
+Two things are mmcv's and not torchvision's. A sampling point exactly on the border (-1, or the size) gives its offset
+no gradient: torchvision has the slope towards the image there, and with offsets that start at 0 the whole border of a
+padded convolution lies there in the first step. And the second version takes offsets and masks of a larger map than the
+output's (mmdet's DyHead hands over such): of each image's values in memory it reads the first ones.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -87,6 +93,8 @@ def modulated_deform_conv_forward(
     **geometry: Any,
 ) -> None:
     """Convolution with mask, and bias if `with_bias`, into `output`."""
+    places = tuple(output.shape[-2:])
+    offset, mask = _first_values(offset, places), _first_values(mask, places)
     output.copy_(_forward(input, weight, offset, mask, bias if with_bias else None, *_second_version(geometry)))
 
 
@@ -110,8 +118,14 @@ def modulated_deform_conv_backward(
 ) -> None:
     """All gradients, each added to its `grad_...`."""
     bias_used = bias if with_bias else None
+    places = tuple(grad_output.shape[-2:])
+    offset, mask = _first_values(offset, places), _first_values(mask, places)
     grads = _backward(grad_output, input, weight, offset, mask, bias_used, *_second_version(geometry))
-    for into, grad in zip((grad_input, grad_weight, grad_offset, grad_mask), grads, strict=False):
+    grad_input.add_(grads[0])
+    grad_weight.add_(grads[1])
+    for into, grad in ((grad_offset, grads[2]), (grad_mask, grads[3])):
+        if into.shape != grad.shape:
+            into, grad = into.view(len(into), -1)[:, : grad[0].numel()], grad.flatten(1)
         into.add_(grad)
     if with_bias:
         grad_bias.add_(grads[4])
@@ -159,4 +173,40 @@ def _backward(
     operands = _operands(input, weight, offset, mask, bias)
     grad = grad.to(operands[0].dtype).contiguous()
     with without_autocast(input):
-        return torch.ops.torchvision._deform_conv2d_backward(grad, *operands, *geometry, mask is not None)
+        grads = torch.ops.torchvision._deform_conv2d_backward(grad, *operands, *geometry, mask is not None)
+    inside = _inside(operands[2], input, weight, *geometry[:6])
+    of_offset = grads[2].view_as(inside).masked_fill(~inside, 0).view_as(grads[2])
+    return (*grads[:2], of_offset, *grads[3:])
+
+
+def _inside(
+    offset: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+) -> Tensor:
+    """Which sampling points touch the image, -1 < y < H and -1 < x < W: (N, G, kH, kW, 2, H', W'), alike for y and x."""
+    (kernel_h, kernel_w), (rows, columns) = weight.shape[2:], offset.shape[2:]
+    height, width = input.shape[2:]
+    count = partial(torch.arange, device=offset.device)
+    # Whole numbers first, then the offset in its own type, as both kernels do: the border is exact.
+    y = count(kernel_h)[:, None] * dilation_h + (count(rows) * stride_h - pad_h)
+    x = count(kernel_w)[:, None] * dilation_w + (count(columns) * stride_w - pad_w)
+    points = offset.view(len(offset), -1, kernel_h, kernel_w, 2, rows, columns)
+    y = points[:, :, :, :, 0] + y.to(offset.dtype)[:, None, :, None]
+    x = points[:, :, :, :, 1] + x.to(offset.dtype)[:, None, :]
+    inside = (y > -1) & (y < height) & (x > -1) & (x < width)
+    return inside.unsqueeze(4).expand_as(points)
+
+
+def _first_values(values: Tensor, places: tuple[int, ...]) -> Tensor:
+    """Of a larger map what mmcv reads for an output of `places`; a map of that size as it is, a smaller one too."""
+    count = values.shape[1] * places[0] * places[1]
+    if tuple(values.shape[2:]) == places or values[0].numel() < count:
+        return values
+    return values.flatten(1)[:, :count].view(len(values), -1, *places)

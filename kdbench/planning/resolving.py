@@ -58,7 +58,9 @@ def look_at_models(task: TaskSpec, classes: Sequence[str]) -> tuple[DetectorInfo
         InputError: a config is wrong, or the task's metric does not fit the model or the data.
     """
     from kdbench.detectors import configs, models
+    from kdbench.training.augmenting import check_transforms
 
+    check_transforms(task.pipeline, f"task {task.name}")
     infos = []
     for role in ("student", "teacher"):
         spec = getattr(task, role)

@@ -16,6 +16,7 @@ from kdbench.planning.resolving import look_at_models
 from kdbench.search import folders
 from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Resources, StudyPlan
+from kdbench.specs.task import data_folder
 
 if TYPE_CHECKING:
     from kdbench.methods.base import DetectorInfo, Method
@@ -49,7 +50,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     asked = task.schedule.gpus if "schedule.gpus" in request.set else 1
     check_machine(resources, asked, address)
 
-    root = Path(request.data_root).expanduser().absolute() if request.data_root else None
+    root = data_folder(request.data_root, task)
     method, preset = registry.resolve(request.method)
     space = space or load_space(method.name, request.space)
     check_names(space, list(method.Params.model_fields), f"search space {request.space or method.name}")

@@ -18,7 +18,7 @@ from kdbench.specs.dataset import PERSON, DatasetSpec
 from kdbench.specs.recipe import Recipe, TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.study import Resources
 from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec
-from kdbench.specs.task import TaskSpec, load_task
+from kdbench.specs.task import TaskSpec, data_folder, load_task
 
 if TYPE_CHECKING:
     from kdbench.methods.base import DetectorInfo
@@ -77,7 +77,9 @@ def make_suite_plan(
     """
     spec, chosen = read_suite_words(request)
     grade = spec.grade(request.grade)
-    root = Path(request.data_root).expanduser().absolute() if request.data_root else None
+    changes = {**grade.set, **request.set}
+    tasks = [load_task(row.task or str(spec.task), {**row.set, **changes}) for row in chosen]
+    root = data_folder(request.data_root, *tasks)
     planner = _Planner(request, storage, root, need_data)
     rows = [planner.row(row, spec, grade) for row in chosen]
     planner.check_teachers()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from kdbench.specs.base import load_yaml
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
-from kdbench.specs.task import TaskSpec, load_task
+from kdbench.specs.task import TaskSpec, data_folder, load_task
 from kdbench.tracking.datasets import Split
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.job import Job, check_device
@@ -58,7 +58,11 @@ def train_file(file: str, options: Options) -> Outcome:
         data = prepare(recipe.dataset, storage, root, options.max_bad)
         weights = teachers.require(storage, recipe.teacher)
     else:
-        recipe, data, weights = _resolve(ShortRecipe.parse(raw, file), file, storage, root, options)
+        short = ShortRecipe.parse(raw, file)
+        task = load_task(short.task, short.set)
+        root = data_folder(options.data_root, task)
+        options = replace(options, data_root=str(root) if root else None)
+        recipe, data, weights = _resolve(short, task, file, storage, root, options)
     for line in data.lines:
         Console(stderr=True).print(f"data: {line}", highlight=False, soft_wrap=True, markup=False)
     check_device(recipe, options.device)
@@ -66,9 +70,8 @@ def train_file(file: str, options: Options) -> Outcome:
 
 
 def _resolve(
-    short: ShortRecipe, file: str, storage: Path, root: Path | None, options: Options
+    short: ShortRecipe, task: TaskSpec, file: str, storage: Path, root: Path | None, options: Options
 ) -> tuple[Recipe, Prepared, Path | None]:
-    task = load_task(short.task, short.set)
     data = prepare(task.dataset, storage, root, options.max_bad)
     resolved = resolve_method(short.method, short.params, look_at_models(task, data.classes), f"{file}, params")
     reference: TeacherRef | None = None

@@ -24,17 +24,22 @@ PERSON = ("person",)
 class SplitSpec(Spec):
     """Where one split comes from: files of its own, or a seeded cut from the train split.
 
-    Exactly one of `annotations` (coco: a JSON file, crowdhuman: an odgt file, voc: a folder of XML files, relative to
-    the data root), `image_sets` (voc: names of lists, as `FOLDER/NAME` or `NAME`), `size` (shapes: number of images to
-    generate) or `cut` (a share 0..1, or a number of images, taken out of train) is given; of yolo none, its `images`
-    say it. `images` is the image folder of coco, crowdhuman, voc with a folder of XML, and yolo (there also a .txt
-    file that lists images), relative to the data root. `labels` is yolo's folder of label files; without it, `images`
-    in the path of an image becomes `labels`. `limit` keeps a seeded draw of so many of the split's images.
+    Exactly one of `annotations`, `image_sets`, `size` and `cut` is given; of yolo none, its `images` say it.
+
+    Attributes:
+        annotations: relative to the data root. coco: a JSON file; crowdhuman: an odgt file; voc: a folder of XML files.
+        images: the image folder, relative to the data root, of coco, crowdhuman, yolo, and voc with a folder of XML; of yolo
+            also a .txt file that lists images.
+        labels: yolo: the folder of label files; without it, `images` in the path of an image becomes `labels`.
+        image_sets: voc: names of lists, as `FOLDER/NAME` or `NAME`.
+        size: shapes: number of images to generate.
+        cut: a share 0..1, or a number of images, taken out of train.
+        limit: a seeded draw of so many of the split's images is kept.
     """
 
     annotations: str | None = None
     images: str | None = None
-    labels: str | None = Field(None, description="yolo: the folder of label files")
+    labels: str | None = None
     image_sets: tuple[str, ...] | None = None
     size: int | None = Field(None, ge=1)
     cut: float | None = Field(None, gt=0)
@@ -61,7 +66,16 @@ class SplitSpec(Spec):
 
 
 class DatasetSpec(Spec):
-    """A dataset with its splits. The data root is no part of it: it differs between machines."""
+    """A dataset with its splits. The data root is no part of it: it differs between machines.
+
+    Attributes:
+        kind: in which format the files are.
+        name: of the folder of prepared data.
+        train: what is learnt from.
+        search: what chooses among trials, and among the epochs of a trial.
+        report: what the final figures are measured on.
+        cut_seed: of cuts and limits.
+    """
 
     kind: Literal["shapes", "coco", "voc", "yolo", "crowdhuman"]
     name: str = Field(pattern=r"^[a-z0-9_]+$")

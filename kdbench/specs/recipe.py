@@ -13,7 +13,13 @@ from kdbench.specs.training import ModelSpec, PipelineSpec, ScheduleSpec
 
 
 class TeacherRef(Spec):
-    """Which teacher: its detector, and the identity of its weights (the folder under `teachers/`)."""
+    """Which teacher: its detector, and the identity of its weights (the folder under `teachers/`).
+
+    Attributes:
+        config: the detector's mmdet config.
+        set: dotted path in it -> value.
+        id: of the weights.
+    """
 
     config: str
     set: dict[str, Any] = {}
@@ -21,14 +27,28 @@ class TeacherRef(Spec):
 
 
 class MethodSpec(Spec):
-    """A method with every one of its parameters."""
+    """A method with every one of its parameters.
+
+    Attributes:
+        name: of the method.
+        params: parameter -> value.
+    """
 
     name: str
     params: dict[str, Any] = {}
 
 
 class Recipe(Spec):
-    """One training. Machine-dependent things (data root, storage, threads) are no part of it."""
+    """One training. Machine-dependent things (data root, storage, threads) are no part of it.
+
+    Attributes:
+        version: of the form of this file.
+        task: the task's name.
+        dataset, pipeline, student, schedule, metric, floor: as in the task.
+        teacher: null without one.
+        method: with its parameters.
+        seed: of the training.
+    """
 
     version: int = 1
     task: str

@@ -13,6 +13,9 @@ class ShortRecipe(Spec):
     """A file for `kdbench train`.
 
     Attributes:
+        task: a task's name or file.
+        method: a method or a preset; `none` is plain training.
+        seed: of the training.
         params: of the method; what is not given has its published or default value.
         training: lr, samples_per_gpu, grad_clip, gpus, ... instead of the task's.
         set: dotted changes of the task, as --set.

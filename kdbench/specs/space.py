@@ -28,7 +28,18 @@ Pick = Callable[[str, "Domain"], Any]
 
 
 class Domain(Spec):
-    """The values that one parameter may take."""
+    """The values that one parameter may take: exactly one of uniform, loguniform, int and choice.
+
+    Attributes:
+        uniform: a range, [low, high].
+        loguniform: a range in which every factor is as likely, [low, high].
+        int_: whole numbers, [low, high].
+        choice: a list of values.
+        or_: a plain value as an alternative to the range.
+        at_most: another parameter that stands above: the value is lowered to that one's.
+        relative: the number is a factor of the task's own value, or of a method parameter's published value.
+        when: searched only if other values, or `detector`, are so: a plain value, a list of values, or {above: x}.
+    """
 
     uniform: tuple[float, float] | None = None
     loguniform: tuple[float, float] | None = None
@@ -96,7 +107,12 @@ class Domain(Spec):
 
 
 class SpaceSpec(Spec):
-    """A file of search_spaces: parameter name -> domain, in the order in which they are chosen."""
+    """A file of search_spaces: parameter name -> domain, in the order in which they are chosen.
+
+    Attributes:
+        method: the method that the space is for.
+        params: names of its parameters, each with its domain.
+    """
 
     method: str
     params: dict[str, Domain] = {}

@@ -67,6 +67,9 @@ class SuiteSpec(Spec):
     """A file of benchmarks/suites.
 
     Attributes:
+        name: of the suite.
+        title: a line for people.
+        grades: smoke, quick and full, as far as the suite has them.
         task: of the rows that name none.
         methods: a grid in short: one row for each, with default parameters, named like the method.
         rows: what the grid does not give.

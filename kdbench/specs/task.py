@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kdbench.errors import did_you_mean
+from kdbench.errors import InputError, did_you_mean
 from kdbench.specs import metrics, resources
 from kdbench.specs.base import Name, Spec, load_yaml
 from kdbench.specs.dataset import DatasetSpec
@@ -17,7 +17,12 @@ TrainingKey = Literal["lr", "samples_per_gpu", "grad_clip", "norm"]
 
 
 class BaselineSpec(Spec):
-    """How the baseline (`none`) gets its training values: searched over `search` in `trials`, or fixed (trials 1)."""
+    """How the baseline (`none`) gets its training values: searched over `search` in `trials`, or fixed (trials 1).
+
+    Attributes:
+        search: the training values that are searched.
+        trials: trainings of the baseline.
+    """
 
     search: tuple[TrainingKey, ...] = ()
     trials: int = Field(1, ge=1)
@@ -27,7 +32,17 @@ class TaskSpec(Spec):
     """A file of benchmarks/tasks.
 
     Attributes:
-        metric: what ranks, one of `metrics.NAMES`: mAP (COCO, 0.50:0.95), segm_mAP, AP50_11, mMR, ...
+        name: of the task; rows of one task are compared with each other.
+        title: a line for people.
+        data_root: folder of the data, relative to this file or absolute, where no --data-root is given. It differs between
+            machines, so it is no part of a recipe's identity.
+        dataset: the data, and its splits.
+        pipeline: how images are brought into the network.
+        student: the detector that is trained.
+        teacher: the detector that it learns from.
+        schedule: of the student's training.
+        baseline: how plain training of the student gets its values.
+        metric: what ranks: mAP (COCO, 0.50:0.95), segm_mAP (of masks), AP50_11 (VOC 2007), mMR (CrowdHuman), ...
         search_training: which of the shared training values a method's search varies beside its own parameters.
         floor: a value of the metric; a first evaluation that is worse ends a trial as infeasible (dead run). Null is none.
         teacher_schedule: what differs from `schedule` when the teacher is trained here.
@@ -35,13 +50,14 @@ class TaskSpec(Spec):
 
     name: Name
     title: str
+    data_root: str | None = Field(None, exclude=True)
     dataset: DatasetSpec
     pipeline: PipelineSpec
     student: ModelSpec
     teacher: ModelSpec
     schedule: ScheduleSpec
     teacher_schedule: dict[str, Any] = {}
-    metric: str = "mAP"
+    metric: str = Field("mAP", json_schema_extra={"enum": list(metrics.NAMES)})
     floor: float | None = Field(None, ge=0, le=1)
     search_training: tuple[TrainingKey, ...] = ()
     baseline: BaselineSpec = BaselineSpec()
@@ -94,11 +110,29 @@ def set_dotted(data: dict[str, Any], key: str, value: Any) -> None:
 
 def _absolute_configs(task: TaskSpec, base: Path) -> TaskSpec:
     """A model config given relative to the task file becomes absolute, so that a trial finds it anywhere."""
-    updates = {}
+    updates: dict[str, Any] = {}
     for role in ("student", "teacher"):
         model: ModelSpec = getattr(task, role)
         for candidate in (base / model.config, Path(model.config).expanduser()):
             if candidate.suffix == ".py" and candidate.is_file():
                 updates[role] = model.model_copy(update={"config": str(candidate.resolve())})
                 break
+    if task.data_root is not None:
+        updates["data_root"] = str(base / Path(task.data_root).expanduser())
     return task.model_copy(update=updates)
+
+
+def data_folder(given: str | None, *tasks: TaskSpec) -> Path | None:
+    """The folder of the data, absolute: the one that was given, else the one that the tasks name.
+
+    Raises:
+        InputError: the tasks name different ones.
+    """
+    named = {task.data_root: task.name for task in tasks if task.data_root is not None}
+    if given is None and len(named) > 1:
+        roots = " and ".join(f"{root} ({name})" for root, name in list(named.items())[:2])
+        raise InputError(
+            f"the tasks have different data roots: {roots}; give one folder that has both with --data-root"
+        )
+    root = given or next(iter(named), None)
+    return Path(root).expanduser().absolute() if root else None

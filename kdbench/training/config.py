@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from kdbench.errors import InputError
 from kdbench.specs import metrics
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.training import PipelineSpec, ScheduleSpec
+from kdbench.training.augmenting import train_steps
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -95,13 +97,16 @@ def pipelines(
     """mmdet's train and test pipelines; `clip` cuts training boxes at the image's border."""
     normalize = {"type": "Normalize", "mean": list(spec.mean), "std": list(spec.std), "to_rgb": spec.to_rgb}
     pad = {"type": "Pad", "size_divisor": spec.pad_divisor}
-    train: list[dict[str, Any]] = [
-        {"type": "LoadImageFromFile"},
-        {"type": "LoadAnnotations", "with_bbox": True, "with_mask": with_masks},
+    plain = [
         _resize(spec) | ({} if clip else {"bbox_clip_border": False}),
         {"type": "RandomFlip", "flip_ratio": spec.flip},
         normalize,
         pad,
+    ]
+    train: list[dict[str, Any]] = [
+        {"type": "LoadImageFromFile"},
+        {"type": "LoadAnnotations", "with_bbox": True, "with_mask": with_masks},
+        *(train_steps(spec, clip=clip) if spec.train else plain),
         {"type": "DefaultFormatBundle"},
         {
             "type": "Collect",
@@ -136,8 +141,17 @@ def _resize(spec: PipelineSpec) -> dict[str, Any]:
 
 
 def optimizer(schedule: ScheduleSpec) -> dict[str, Any]:
-    values = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
-    return {**values, "momentum": schedule.momentum} if schedule.optimizer == "SGD" else values
+    values: dict[str, Any] = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
+    if schedule.optimizer == "SGD":
+        values["momentum"] = schedule.momentum
+    # What is not used stays out: configs of before are written as they were.
+    if schedule.nesterov:
+        values["nesterov"] = True
+    if schedule.betas is not None:
+        values["betas"] = schedule.betas
+    if schedule.paramwise:
+        values["paramwise_cfg"] = copy.deepcopy(schedule.paramwise)
+    return values
 
 
 def learning_rate(schedule: ScheduleSpec) -> dict[str, Any]:

@@ -26,18 +26,22 @@ class Optimizers:
     """
 
     def __init__(self, distiller: Distiller, cfg: dict[str, Any]) -> None:
-        self.base_lr = float(cfg["lr"])
         self.own = [_Own(spec, distiller.method, cfg) for spec in distiller.method.own_optimizers()]
         taken = {id(parameter) for own in self.own for parameter in own.parameters}
         self.main_parameters = [p for p in distiller.parameters() if id(p) not in taken]
-        if taken:
+        if taken and "paramwise_cfg" not in cfg:
             self.main = OPTIMIZERS.build({**cfg, "params": self.main_parameters})
         else:
             self.main = build_optimizer(distiller, dict(cfg))
+            for group in self.main.param_groups:
+                group["params"] = [p for p in group["params"] if id(p) not in taken]
+            self.main.param_groups = [group for group in self.main.param_groups if group["params"]]
+        # The first group may have a rate of its own (paramwise): how far it has come is what counts.
+        self.first_lr = float(self.main.param_groups[0]["lr"])
 
     def set_rates(self, progress: Progress) -> None:
         """The learning rates of the method's optimizers; the main one's are mmcv's hook's."""
-        factor = self.main.param_groups[0]["lr"] / self.base_lr
+        factor = self.main.param_groups[0]["lr"] / self.first_lr
         for own in self.own:
             for group in own.optimizer.param_groups:
                 cosine = 0.5 * (1 + math.cos(math.pi * progress.fraction))

@@ -107,7 +107,10 @@ class Trainer:
         self.meter = MeterHook(self.callback.on_iteration if first else None, self.spending if first else None)
         schedule = self.recipe.schedule
         self.step_hook = StepHook(self.distiller, self.optimizers, schedule.grad_clip, schedule.fp16)
-        runner.register_lr_hook(dict(self.cfg.lr_config))
+        lr_config = dict(self.cfg.lr_config)
+        if "max_lr" in lr_config:  # mmcv's one cycle knows nothing of rates that differ between parameters
+            lr_config["max_lr"] = [group["lr"] for group in self.optimizers.main.param_groups]
+        runner.register_lr_hook(lr_config)
         runner.register_hook(self.step_hook, priority="ABOVE_NORMAL")
         runner.register_hook(self.meter, priority="NORMAL")
         runner.register_hook(EpochEndHook(self._end_of_epoch), priority="LOW")

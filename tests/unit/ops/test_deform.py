@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 import torch
 from mmcv.ops import DeformConv2dPack, ModulatedDeformConv2dPack, deform_conv2d, modulated_deform_conv2d
@@ -131,6 +134,98 @@ def test_the_weight_alone_may_need_a_gradient(device: torch.device, generator: t
     out.backward(retain_graph=True)
     out.backward()
     torch.testing.assert_close(alone.grad, 2 * both.grad)
+
+
+def mmcv_slope(plane: list[list[float]], y: float, x: float, along_x: bool) -> float:
+    """mmcv's `dmcn_get_coordinate_weight`, point by point: the slope towards larger y (or x), 0 unless inside."""
+    height, width = len(plane), len(plane[0])
+    if y <= -1 or y >= height or x <= -1 or x >= width:
+        return 0.0
+    top, left = math.floor(y), math.floor(x)
+
+    def value(row: int, column: int) -> float:
+        return plane[row][column] if 0 <= row < height and 0 <= column < width else 0.0
+
+    if along_x:
+        upper, lower = (value(row, left + 1) - value(row, left) for row in (top, top + 1))
+        return (top + 1 - y) * upper + (y - top) * lower
+    first, second = (value(top + 1, column) - value(top, column) for column in (left, left + 1))
+    return (left + 1 - x) * first + (x - left) * second
+
+
+def mmcv_offset_gradient(
+    input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, grad: Tensor, geometry
+) -> Tensor:
+    """The sum of mmcv's `modulated_deformable_col2im_coord` over channels, with loops."""
+    (sh, sw), (ph, pw), (dh, dw) = (pair if isinstance(pair, tuple) else (pair, pair) for pair in geometry[:3])
+    groups, deform_groups = geometry[3:]
+    n, c = input.shape[:2]
+    (kh, kw), (oh, ow) = weight.shape[2:], grad.shape[2:]
+    kernels = weight.reshape(groups, -1, c // groups, kh * kw)
+    of_cells = torch.einsum("goik,ngohw->ngikhw", kernels, grad.reshape(n, groups, -1, oh, ow))
+    of_cells = of_cells.reshape(n, c, kh * kw, oh, ow)
+    shifts = offset.reshape(n, deform_groups, kh * kw, 2, oh, ow)
+    out = torch.zeros_like(shifts)
+    for image, g, k, i, j in itertools.product(range(n), range(deform_groups), range(kh * kw), range(oh), range(ow)):
+        y = i * sh - ph + k // kw * dh + shifts[image, g, k, 0, i, j].item()
+        x = j * sw - pw + k % kw * dw + shifts[image, g, k, 1, i, j].item()
+        scale = 1.0 if mask is None else mask.reshape(n, deform_groups, -1, oh, ow)[image, g, k, i, j].item()
+        for channel in range(g * c // deform_groups, (g + 1) * c // deform_groups):
+            plane, above = input[image, channel].tolist(), of_cells[image, channel, k, i, j].item() * scale
+            for axis in (0, 1):
+                out[image, g, k, axis, i, j] += mmcv_slope(plane, y, x, axis == 1) * above
+    return out.reshape(offset.shape)
+
+
+@pytest.mark.parametrize("modulated", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("offsets", ["zero", "whole", "any"])
+def test_offsets_on_the_border_get_the_gradient_of_mmcv(
+    device: torch.device, generator: torch.Generator, geometry, dtype: torch.dtype, modulated: bool, offsets: str
+) -> None:
+    input, offset, mask, weight, _ = example(generator, geometry, torch.float64)
+    offset = {"zero": torch.zeros_like(offset), "whole": offset.round(), "any": offset}[offsets]
+    grad = torch.randn(2, 6, *offset.shape[2:], generator=generator, dtype=torch.float64)
+    expected = mmcv_offset_gradient(input, offset, mask if modulated else None, weight, grad, geometry)
+    input, offset, mask, weight, grad = (t.to(device, dtype) for t in (input, offset, mask, weight, grad))
+    offset.requires_grad_()
+    if modulated:
+        out = modulated_deform_conv2d(input, offset, mask, weight, None, *geometry)
+    else:
+        out = deform_conv2d(input, offset, weight, *geometry)
+    out.backward(grad)
+    torch.testing.assert_close(offset.grad.cpu(), expected.to(dtype), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [DeformConv2dPack, ModulatedDeformConv2dPack])
+def test_at_the_start_nothing_pulls_at_offsets_outside_the_image(device: torch.device, layer: type) -> None:
+    torch.manual_seed(0)
+    module = layer(1, 1, 3, padding=1, bias=False).to(device)  # its offsets start at 0
+    torch.nn.init.constant_(module.weight, 1.0)
+    image = torch.ones(1, 1, 4, 4, device=device)
+    module(image).sum().backward()
+    slopes = module.conv_offset.bias.grad[: 2 * 9].view(3, 3, 2)
+    # Rows and columns that lie at -1 for the first cells have no slope; at the last pixel it is 0 - 1, for 4 cells.
+    share = 1.0 if layer is DeformConv2dPack else 0.5
+    expected = torch.zeros(3, 3, 2)
+    expected[:, :, 0] = -share * torch.tensor([0.0, 1, 1])[:, None] * torch.tensor([3.0, 4, 3])
+    expected[:, :, 1] = -share * torch.tensor([0.0, 1, 1]) * torch.tensor([3.0, 4, 3])[:, None]
+    torch.testing.assert_close(slopes.cpu(), expected)
+
+
+def test_offsets_of_a_larger_map_are_read_as_mmcv_reads_them(device: torch.device, generator: torch.Generator) -> None:
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(device).requires_grad_()
+
+    input, weight, offset, mask = numbers(2, 3, 4, 4), numbers(2, 3, 3, 3), numbers(2, 18, 8, 8), numbers(2, 9, 8, 8)
+    modulated_deform_conv2d(input, offset, mask, weight, None, 1, 1).square().sum().backward()
+    read = [offset.detach().flatten(1)[:, : 18 * 16].reshape(2, 18, 4, 4).requires_grad_()]
+    read += [mask.detach().flatten(1)[:, : 9 * 16].reshape(2, 9, 4, 4).requires_grad_()]
+    modulated_deform_conv2d(input, *read, weight, None, 1, 1).square().sum().backward()
+    for whole, part in zip((offset, mask), read, strict=True):
+        torch.testing.assert_close(whole.grad.flatten(1)[:, : part[0].numel()], part.grad.flatten(1))
+        assert not whole.grad.flatten(1)[:, part[0].numel() :].any()
 
 
 def test_going_backward_twice_adds_up(device: torch.device, generator: torch.Generator) -> None:

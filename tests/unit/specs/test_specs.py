@@ -79,7 +79,7 @@ def shapes() -> dict[str, Any]:
         (lambda d: d.pop("student"), ["key 'student' is missing"]),
         (lambda d: d["dataset"].update(kind="shpes"), ["'dataset.kind'", "shapes"]),
         (lambda d: d["dataset"]["train"].update(cut=0.1), ["exactly one of"]),
-        (lambda d: d["teacher_schedule"].update(optimizer="Adam"), ["SGD"]),
+        (lambda d: d["teacher_schedule"].update(optimizer="Adamax"), ["SGD"]),
     ],
 )
 def test_a_wrong_task_is_named(tmp_path: Path, change: Any, words: list[str]) -> None:

@@ -139,3 +139,21 @@ def test_state_round_trip(own: OwnOptimizer) -> None:
         torch.manual_seed(3)
         step(distiller, optimizers, iteration=1)
     assert training.first_difference(one.state_dict(), other.state_dict()) is None
+
+
+def test_parameters_have_the_rates_that_the_schedule_gives_them() -> None:
+    """mmcv's paramwise_cfg reaches the student through the distiller, and a method's own modules stay out of it."""
+    distiller, method = built()
+    cfg = {**SGD, "paramwise_cfg": {"custom_keys": {"neck": {"lr_mult": 0.1}}, "norm_decay_mult": 0.0}}
+    optimizers = Optimizers(distiller, cfg)
+    names = {id(parameter): name for name, parameter in distiller.named_parameters()}
+    groups = {names[id(p)]: group for group in optimizers.main.param_groups for p in group["params"]}
+    assert groups.keys() == {name for name in names.values() if not name.startswith("method.branch")}
+    assert groups["student.backbone.conv1.weight"]["lr"] == pytest.approx(0.02)
+    assert groups["student.neck.lateral_convs.0.conv.weight"]["lr"] == pytest.approx(0.002)
+    assert groups["student.backbone.bn1.weight"]["weight_decay"] == 0.0
+    for group in optimizers.main.param_groups:
+        group["lr"] *= 0.25  # as mmcv's hook does
+    optimizers.set_rates(Progress(0, 1, 4, 10))
+    assert optimizers.own[0].optimizer.param_groups[0]["lr"] == pytest.approx(0.005)
+    assert method is distiller.method

@@ -1,0 +1,83 @@
+"""COCO files in a folder: Roboflow's a split, CVAT's, Label Studio's and COCO's own, or one for everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kdbench.data.reading.json_file import read_json
+from kdbench.errors import InputError
+from kdbench.planning.drafting.layout import Layout, below, folders, images_of, split_of
+
+KEYS = ("images", "annotations", "categories")
+ASIDE = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
+"""COCO's own files that hold no boxes of all classes."""
+LOOKED_AT = 50
+"""Images of a file that are looked for, to find their folder."""
+
+
+def find(root: Path) -> Layout | None:
+    """The COCO files of a folder; None where there is none.
+
+    Raises:
+        InputError: two files for one split; names both.
+    """
+    having = [place for place, names in folders(root) if images_of(names)]
+    files: dict[str, tuple[Path, str]] = {}
+    for place, names in folders(root):
+        for name in names:
+            path = place / name
+            if path.suffix.lower() != ".json" or name.startswith(ASIDE):
+                continue
+            content = _coco(path)
+            if content is None:
+                continue
+            split = split_of(below(path, root)) or "train"
+            if split in files:
+                raise InputError(
+                    f"{root}: {below(files[split][0], root)} and {below(path, root)} both look like the {split} split in COCO's format; "
+                    "move one elsewhere, or write the task by hand"
+                )
+            files[split] = (path, _images(content, path, root, having))
+    if not files:
+        return None
+    splits = {split: {"annotations": below(path, root), "images": images} for split, (path, images) in files.items()}
+    count = "one COCO file" if len(files) == 1 else f"{len(files)} COCO files"
+    return Layout("coco", f"{count} ({', '.join(str(split['annotations']) for split in splits.values())})", splits)
+
+
+def _coco(path: Path) -> dict[str, Any] | None:
+    """The content of a COCO file; None for any other."""
+    try:
+        content = read_json(path)
+    except InputError:
+        # Broken JSON that may be the annotations is not passed over.
+        with open(path, "rb") as file:
+            start = file.read(4096)
+        if b'"images"' in start or b'"annotations"' in start or b'"categories"' in start:
+            raise
+        return None
+    return content if isinstance(content, dict) and all(isinstance(content.get(key), list) for key in KEYS) else None
+
+
+def _images(content: dict[str, Any], path: Path, root: Path, having: list[Path]) -> str:
+    """The folder in which most of a file's images lie, under the names that they are listed with."""
+    listed = [str(item.get("file_name", "")) for item in content["images"] if isinstance(item, dict)][:LOOKED_AT]
+    names = [name.replace("\\", "/") for name in listed]
+    leaves = [name.rpartition("/")[2] for name in names]
+    places = list(dict.fromkeys([path.parent, root, *having]))
+    whole = {place: sum(_there(place, name) for name in names) for place in places}
+    best = max(places, key=lambda place: whole[place])
+    if not whole[best]:
+        tails = {place: sum(_there(place, name) for name in leaves) for place in places}
+        best = max(places, key=lambda place: tails[place])
+        if not tails[best] and having:
+            best = having[0] if len(having) == 1 else root
+    return below(best, root)
+
+
+def _there(place: Path, name: str) -> bool:
+    try:
+        return bool(name) and (place / name).is_file()
+    except (OSError, ValueError):
+        return False

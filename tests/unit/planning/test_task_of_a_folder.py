@@ -1,0 +1,193 @@
+"""`kdbench task FOLDER`: every layout is found, its splits are right, and what is written is a task that prepares."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kdbench.data import prepare
+from kdbench.errors import InputError
+from kdbench.planning.drafting.draft import Draft
+from kdbench.planning.drafting.folder import draft_folder, find_layout
+from kdbench.planning.drafting.splits import three_splits
+from kdbench.planning.drafting.writing import draft
+from kdbench.specs.task import TaskSpec, data_folder, load_task
+from tests import exports
+
+
+def drafted(root: Path, tmp_path: Path, **more: Any) -> tuple[Draft, TaskSpec, list[str]]:
+    said: list[str] = []
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, **more}
+    made = draft_folder(root, tmp_path / "home", output=tmp_path / "mine.yaml", say=said.append, **wishes)
+    (tmp_path / "mine.yaml").write_text(made.text())
+    return made, load_task(str(tmp_path / "mine.yaml")), said
+
+
+def beside(root: Path) -> Path:
+    return exports.label_img(root)
+
+
+def in_one(root: Path) -> Path:
+    return exports.label_img(root, xml=".", images=".")
+
+
+def one_coco(root: Path) -> Path:
+    exports.coco(root / "annotations" / "instances_default.json", root / "images", 12)
+    return root
+
+
+def yolo_with_names(root: Path) -> Path:
+    """labelImg's YOLO: images, labels and classes.txt, no data.yaml."""
+    exports.yolo(root, (12,))
+    for name in ("images", "labels"):
+        shutil.move(root / "train" / name, root / name)
+    (root / "data.yaml").unlink()
+    (root / "labels" / "classes.txt").write_text("ball\nbox\n")
+    return root
+
+
+CUT = {"search": {"cut": 0.15}, "report": {"cut": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("write", "kind", "splits"),
+    [
+        (beside, "voc", {"train": {"annotations": "labels", "images": "photos"}, **CUT}),
+        (in_one, "voc", {"train": {"annotations": ".", "images": "."}, **CUT}),
+        (
+            exports.voc,
+            "voc",
+            {
+                split: {"image_sets": [name]}
+                for split, name in (("train", "train"), ("search", "val"), ("report", "test"))
+            },
+        ),
+        (
+            exports.roboflow,
+            "coco",
+            {
+                split: {"annotations": f"{name}/_annotations.coco.json", "images": name}
+                for split, name in (("train", "train"), ("search", "valid"), ("report", "test"))
+            },
+        ),
+        (one_coco, "coco", {"train": {"annotations": "annotations/instances_default.json", "images": "images"}, **CUT}),
+        (
+            exports.yolo,
+            "yolo",
+            {
+                split: {"images": f"{name}/images"}
+                for split, name in (("train", "train"), ("search", "valid"), ("report", "test"))
+            },
+        ),
+        (yolo_with_names, "yolo", {"train": {"images": "images"}, **CUT}),
+    ],
+)
+def test_layouts(write: Callable[[Path], Path], kind: str, splits: dict[str, Any], tmp_path: Path) -> None:
+    root = write(tmp_path / "data")
+    made, task, said = drafted(root, tmp_path)
+    assert made.content["dataset"]["kind"] == kind
+    assert {name: made.content["dataset"][name] for name in splits} == splits
+    assert task.dataset.classes == exports.CLASSES
+    assert task.dataset.cut_by == ("classes" if "cut" in splits["report"] else "random")
+    assert data_folder(None, task) == root
+    data = prepare(task.dataset, tmp_path / "home", root)
+    whole = sum(split.num_images for split in data.splits.values())
+    assert whole == (14 if len([s for s in splits.values() if "cut" not in s]) == 3 and kind != "voc" else 12)
+    assert sum(split.num_boxes for split in data.splits.values()) == 2 * whole
+    assert any(f"images: {whole}" in line for line in said)
+    assert any("classes: 2 (ball" in line for line in said)
+
+
+def test_of_a_train_and_one_other_split_the_other_is_the_reports() -> None:
+    splits, how = three_splits({"train": {"images": "a"}, "search": {"images": "b"}})
+    assert splits == {"train": {"images": "a"}, "search": {"cut": 0.15}, "report": {"images": "b"}}
+    assert "val split is for the report" in how
+
+
+def test_a_test_split_that_nobody_annotated_is_left_aside_and_said(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    file = root / "test" / "_annotations.coco.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
+    made, task, _ = drafted(root, tmp_path)
+    assert task.dataset.search.cut is not None
+    assert task.dataset.report.images == "valid"
+    assert any("report split has 3 images and no object" in note for note in made.notes)
+    assert any("report split has 3 images" in line.replace("\n# ", " ") for line in made.text().splitlines())
+
+
+def test_two_files_for_one_split_are_refused_with_both_names(tmp_path: Path) -> None:
+    exports.coco(tmp_path / "a.json", tmp_path, 2)
+    exports.coco(tmp_path / "b.json", tmp_path, 2)
+    with pytest.raises(InputError, match=r"a\.json and b\.json"):
+        find_layout(tmp_path)
+
+
+def test_a_folder_without_annotations_says_what_lies_there(tmp_path: Path) -> None:
+    exports.label_img(tmp_path, 2)
+    shutil.rmtree(tmp_path / "labels")
+    (tmp_path / "notes.csv").write_text("a,b\n")
+    with pytest.raises(InputError, match=r"2 images, files \.csv, \.jpg"):
+        find_layout(tmp_path)
+
+
+def test_label_files_without_names_are_refused(tmp_path: Path) -> None:
+    root = yolo_with_names(tmp_path / "data")
+    (root / "labels" / "classes.txt").unlink()
+    with pytest.raises(InputError, match="names of classes"):
+        find_layout(root)
+
+
+@pytest.mark.parametrize(("names", "words"), [({0: "ball", 2: "box"}, "gap"), ([], "list of classes")])
+def test_names_of_a_data_yaml(names: Any, words: str, tmp_path: Path) -> None:
+    root = exports.yolo(tmp_path / "data")
+    file = root / "data.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "names": names}))
+    with pytest.raises(InputError, match=words):
+        find_layout(root)
+
+
+def test_paths_of_another_machine_are_found_by_their_tail(tmp_path: Path) -> None:
+    root = exports.yolo(tmp_path / "data")
+    file = root / "data.yaml"
+    content = yaml.safe_load(file.read_text())
+    file.write_text(
+        yaml.safe_dump({**content, "path": "/content/datasets/x", "train": "/content/datasets/x/train/images"})
+    )
+    assert find_layout(root).splits["train"] == {"images": "train/images"}
+
+
+def test_networks_fit_the_machine_and_the_wish(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    made, task, _ = drafted(root, tmp_path)
+    assert task.student.set["model.backbone.base_channels"] == 16
+    assert task.schedule.optimizer == "AdamW"
+    assert made.content["pipeline"]["image_scale"] == [96, 64]
+    _, large, _ = drafted(root, tmp_path, gpu=True)
+    assert (large.student.config, large.teacher.config) == (
+        "retinanet/retinanet_r18_fpn_1x_coco",
+        "retinanet/retinanet_r50_fpn_1x_coco",
+    )
+    assert large.student.pretrained
+    assert (large.schedule.optimizer, large.schedule.norm_frozen) == ("SGD", True)
+    _, wished, _ = drafted(root, tmp_path, student="r50", teacher="r101")
+    assert wished.teacher.config == "retinanet/retinanet_r101_fpn_1x_coco"
+    _, own, _ = drafted(root, tmp_path, student="fcos/fcos_r50_caffe_fpn_gn-head_1x_coco")
+    assert own.teacher.set["model.backbone.depth"] == 101
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "data_root": None, "say": print}
+    with pytest.raises(InputError, match="--force"):
+        draft(str(root), tmp_path / "home", output=tmp_path / "mine.yaml", force=False, **wishes)
+    with pytest.raises(InputError, match=r"give its folder"):
+        draft(str(root / "train" / "_annotations.coco.json"), tmp_path / "home", output=None, force=False, **wishes)
+    with pytest.raises(InputError, match=r"ends with \.yaml"):
+        draft(str(root), tmp_path / "home", output=tmp_path / "mine.txt", force=False, **wishes)
