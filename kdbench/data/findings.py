@@ -27,6 +27,8 @@ from kdbench.specs.base import content_hash
 VERSION = 1
 MANY = 20_000
 """So many images or more that are not known yet are judged by header and end; only odd ones are decoded whole."""
+LARGEST = 2**30
+"""Bytes of a file that is read at all: a video or an archive may be listed by mistake."""
 SHOWN_FROM = 200
 """So many images or more to look at have a progress bar."""
 
@@ -95,6 +97,8 @@ def stamp(file: Path) -> list[int] | None:
 def find(file: Path) -> Finding:
     """Decode a file as training will."""
     try:
+        if file.stat().st_size > LARGEST:
+            return Finding(problem="is larger than 1 GiB, which no image to train on is")
         content = file.read_bytes()
     except OSError as error:
         return Finding(problem=f"cannot be opened ({error.strerror})")

@@ -58,6 +58,7 @@ def usable(name: str, raw: dict[str, RawSplit], datasets: Path, root: Path) -> U
     for split, entry in raw.items():
         load, images = {}, []
         bad: dict[str, str] = {}
+        noted: set[str] = set()
         for image, file in zip(entry.images, files[split], strict=True):
             finding = found[file]
             if finding.problem:
@@ -66,8 +67,10 @@ def usable(name: str, raw: dict[str, RawSplit], datasets: Path, root: Path) -> U
                 bad[image.file] = finding.problem
                 continue
             fitted = fit(image, finding, inside=not (entry.as_annotated or image.shares))
-            for key, detail in fitted.dirt:
+            # A file that is listed twice has its faults once; cleaning counts that it is.
+            for key, detail in fitted.dirt if image.file not in noted else ():
                 entry.tell(key, image.file, "", f"{DONE[key]} ({detail})" if detail else DONE[key])
+            noted.add(image.file)
             how = {key: True for key, is_so in (("stored", fitted.stored), ("cut", finding.cut)) if is_so}
             if how:
                 load[image.file] = how

@@ -31,6 +31,7 @@ class Row(Spec):
         published_note: what speaks against leaning on the published figure, or why there is none.
         gflops: of the student on one test image, as mmcv counts: a multiplication with its addition is one.
         teacher_device_hours: of the teacher's training, where kdbench trained it.
+        shared: how many images of the split are in an earlier one too, so that the figure is not of unseen images.
     """
 
     rank: int
@@ -66,6 +67,7 @@ class Row(Spec):
     published_note: str | None = None
     gflops: float | None = None
     teacher_device_hours: float | None = None
+    shared: int | None = None
 
 
 NO_TEACHER = "none"

@@ -79,6 +79,7 @@ def _row(rank: int, config: Config, against: Compared, teacher: Run | None, sear
         split=config.split,
         teacher=config.first.teacher or NO_TEACHER if taught else NO_TEACHER,
         teacher_device_hours=teacher.metrics.get("cost/device_hours") if taught and teacher is not None else None,
+        shared=_shared(config),
     )
 
 
@@ -110,6 +111,10 @@ def _costs(config: Config) -> dict[str, float | None]:
         "params_m": _mean(_metric(own, "cost/params_m")),
         "gflops": _mean(_metric(own, "cost/gflops")),
     }
+
+
+def _shared(config: Config) -> int | None:
+    return int(max(_metric(config.runs.values(), f"data/shared_{config.split}"), default=0)) or None
 
 
 def _metric(runs: Iterable[Run], name: str) -> list[float]:

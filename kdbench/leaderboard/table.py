@@ -17,6 +17,8 @@ LEGEND = {
     "report": "report: measured on images that the search did not see",
     "search": "search: measured on the images that chose the trial, so it flatters",
 }
+SHARED = "!"
+"""Stands beside the split of a figure that is not of unseen images."""
 SPARE = ("hours", "recipe", "gap")
 SPARE_BESIDE_PUBLISHED = ("trial", "seeds")
 NARROWEST_STUDY = 16
@@ -96,7 +98,7 @@ def _columns(rows: list[Row]) -> dict[str, list[str]]:
         "study": [row.study for row in rows],
         "trial": [row.trial or "" for row in rows],
         rows[0].metric: [_with_interval(row.mean, row.ci95, "") for row in rows],
-        "split": [row.split for row in rows],
+        "split": [f"{row.split} {SHARED}" if row.shared else row.split for row in rows],
         "seeds": [str(row.n_seeds) for row in rows],
         "delta": [
             "" if own else _with_interval(r.delta, r.delta_ci95, "+") for r, own in zip(rows, plain, strict=True)
@@ -134,6 +136,12 @@ def _notes(rows: list[Row]) -> list[str]:
     notes += [LEGEND[split] for split in splits]
     if len(splits) > 1:
         notes.append("figures of different splits are not comparable; each delta is to the baseline on its row's split")
+    for split in splits:
+        shared = max((row.shared or 0 for row in rows if row.split == split), default=0)
+        if shared:
+            notes.append(
+                f"{SHARED} {shared} images of the {split} split are in an earlier split too: not of unseen images"
+            )
     if any(row.verdict == "single" for row in rows):
         notes.append("single: one seed says nothing about the difference; more: kdbench search METHOD --seeds 3")
     if any(row.p_holm != row.p_value for row in rows):

@@ -146,6 +146,7 @@ class Trainer:
             "cost/peak_memory_gb": self.meter.peak_bytes / 2**30,
             "cost/params_m": self.params_m,
             **({} if self.gflops is None else {"cost/gflops": self.gflops}),
+            **{f"data/shared_{split}": float(count) for split, count in self.job.data.shared.items()},
             **(extra or {}),
         }
         best = metrics.best(self.recipe.metric, [entry.value for entry in self.history])

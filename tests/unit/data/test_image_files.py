@@ -112,6 +112,12 @@ def test_samples_of_32_bits_are_told(tmp_path: Path) -> None:
     assert "32-bit" in find(tmp_path / "a.tif").problem
 
 
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    with open(tmp_path / "a.jpg", "wb") as file:
+        file.truncate(2**30 + 1)  # takes no room on the disk
+    assert "larger than 1 GiB" in find(tmp_path / "a.jpg").problem
+
+
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     assert "cannot be opened (No such file" in find(tmp_path / "a.jpg").problem
 

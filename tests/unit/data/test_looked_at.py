@@ -72,6 +72,15 @@ def test_what_cannot_be_read_is_left_out_up_to_a_share(tmp_path: Path, content: 
     assert prepare(spec, tmp_path / "home", tmp_path / "data") == data
 
 
+def test_a_file_that_is_listed_twice_has_its_fault_once(tmp_path: Path) -> None:
+    spec = coco(tmp_path / "data")
+    cut(tmp_path / "data" / "images" / "im3.jpg")
+    file = tmp_path / "data" / "train.json"
+    file.write_text(file.read_text().replace("im6.jpg", "im3.jpg"))
+    notes = prepare(spec, tmp_path / "home", tmp_path / "data").notes
+    assert notes.startswith("1 images that end early used as far as they go")
+
+
 def test_the_first_five_are_named(tmp_path: Path) -> None:
     spec = coco(tmp_path / "data", count=21)
     for number in range(0, 21, 3):

@@ -56,6 +56,18 @@ def test_a_table_of_several_studies_stays_narrow(run: MakeRun) -> None:
     assert "defeat-000" in text
 
 
+def test_figures_of_images_that_an_earlier_split_has_are_marked(run: MakeRun) -> None:
+    """shared/failing/14: train, search and report were one file, and the report split was said to be unseen."""
+    shared = {"data/shared_report": 8.0, "data/shared_search": 5.0}
+    runs = [run("none", "n", s, best=0.3, report=0.2, metrics=shared if s else {}) for s in range(3)]
+    rows = build_rows([*runs, run("pkd", "p", best=0.3, report=0.2, study="other")])
+    assert {(row.method, row.split): row.shared for row in rows} == {("none", "report"): 8, ("pkd", "report"): None}
+    text = render(rows)
+    assert "report !" in text
+    assert "! 8 images of the report split are in an earlier split too: not of unseen images" in text
+    assert "5 images" not in text
+
+
 def test_markdown(rows: list[Row]) -> None:
     lines = render(rows, "markdown").splitlines()
     assert lines[0] == "### shapes"
