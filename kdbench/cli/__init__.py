@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import click
@@ -74,6 +75,10 @@ def main(arguments: list[str] | None = None) -> None:
     # --debug may stand anywhere: a user adds it at the end of the command that has just failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if not debug and not sys.warnoptions:
+        # What libraries warn of, some of it each epoch, is for those who debug them; child processes hear it too.
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
     try:
         code = cli.main(arguments, prog_name="kdbench", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
