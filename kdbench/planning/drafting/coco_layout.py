@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kdbench.data.reading.foreign import tool_of
 from kdbench.data.reading.json_file import read_json
 from kdbench.errors import InputError
 from kdbench.planning.drafting.layout import Layout, below, folders, images_of, split_of
@@ -44,6 +45,20 @@ def find(root: Path) -> Layout | None:
     splits = {split: {"annotations": below(path, root), "images": images} for split, (path, images) in files.items()}
     count = "one COCO file" if len(files) == 1 else f"{len(files)} COCO files"
     return Layout("coco", f"{count} ({', '.join(str(split['annotations']) for split in splits.values())})", splits)
+
+
+def hint(root: Path) -> str:
+    """What tool wrote the JSON of a folder that is not COCO's, and what to do; empty where that is not known."""
+    for place, names in folders(root):
+        for name in names:
+            if name.lower().endswith(".json"):
+                try:
+                    found = tool_of(read_json(place / name))
+                except InputError:
+                    continue
+                if found:
+                    return f" ({name}{found.replace(';', ':', 1)})"
+    return ""
 
 
 def _coco(path: Path) -> dict[str, Any] | None:
