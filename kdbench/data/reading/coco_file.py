@@ -225,7 +225,10 @@ class CocoFile:
         if key not in item:
             raise InputError(f"{self.path}: is not in COCO's format ({where} has no '{key}'); correct it")
         try:
-            return ident(item[key])
+            found = ident(item[key])
+            if found is None and key == "id":
+                raise TypeError("is no id")
+            return found
         except TypeError:
             raise InputError(f"{self.path}: {where}: '{key}' is {item[key]!r:.40} and no id; correct it") from None
 

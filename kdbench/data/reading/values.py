@@ -76,8 +76,8 @@ def ident(value: Any) -> Any:
         if digits.removeprefix("-").isdecimal() and len(digits) < 20 and str(int(digits)) == digits:
             return int(digits)
         return text
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value if math.isfinite(value) else None
     if isinstance(value, list | dict):
         raise TypeError("is no id")
     return value

@@ -159,6 +159,8 @@ def test_roots(tmp_path: Path, categories: list[Any], classes: tuple[str, ...]) 
         ([box(1)], None, [CAT, {"id": 1, "name": "dog"}], "category id 1 is 'cat' and 'dog'"),
         ([box(1, "x.jpg")], None, None, "none of its 1 boxes belongs to a listed image: image_id is like 'x.jpg'"),
         ([box(1, iscrowd="perhaps")], None, None, "annotation 1: 'iscrowd' is 'perhaps', which is neither 0 nor 1"),
+        ([box(1)], None, [CAT, {"id": None, "name": "dog"}], r"categories\[1\]: 'id' is None and no id"),
+        ([box(1)], [image(None, "1.jpg")], None, r"images\[0\]: 'id' is None and no id"),
         ([box(1, [1])], None, None, r"annotation 1: 'image_id' is \[1\] and no id"),
         ([{"id": 1, "bbox": BOX, "category_id": 1}], None, None, "annotation 1 has no 'image_id'"),
         ([{"image_id": 1, "bbox": BOX}], None, None, r"annotations\[0\] has no 'category_id'"),
@@ -194,6 +196,11 @@ def test_what_is_refused(tmp_path: Path, annotations: list[Any], images: Any, ca
 def test_names_that_nearly_fit(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=rf"the classes '{name}' \(1\), which differ from the task's in blanks"):
         coco(tmp_path, [box(1)], categories=[{"id": 1, "name": name}], classes=["cat"])
+
+
+def test_an_id_that_is_no_number_is_that_of_no_image(tmp_path: Path) -> None:
+    data = coco(tmp_path, [box(1), box(2, float("nan")), box(3, None)])
+    assert data.notes == "6 boxes of images that are not listed skipped"
 
 
 def test_two_files_of_one_tail(tmp_path: Path) -> None:
