@@ -6,6 +6,7 @@ Every message says what is wrong, where, and what to do, in one line.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -27,6 +28,22 @@ class RunError(KDBenchError):
 
 class Infeasible(KDBenchError):
     """A trial that cannot give a result with these values: NaN, dead, does not fit in memory."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when there is no room."""
+
+
+def of_the_system(error: OSError, place: object = None) -> str:
+    """A disk or a network that does not do its part, in a line: that is no bug of ours.
+
+    Args:
+        place: where it was, if the error does not say.
+    """
+    where = error.filename or place
+    if error.errno in FULL:
+        return f"no space left on {where or 'the disk'}; make room there, or give another --storage"
+    return f"{f'{where}: ' if where else ''}{(error.strerror or str(error)).lower()}"
 
 
 LONGEST_VALUE = 60

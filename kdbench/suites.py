@@ -11,12 +11,13 @@ from kdbench.outcome.ends import check_completed
 from kdbench.outcome.report import study_report
 from kdbench.outcome.result import StudyResult
 from kdbench.outcome.summary import suite_summary
+from kdbench.outcome.whole import spoilt
 from kdbench.planning.suite import PlannedSuite, SuiteRequest, plan_suite, prepare_all
 from kdbench.running.driving import Crew, drive
 from kdbench.running.listeners import Recorder, record_stored_teacher
 from kdbench.running.payloads import make_payload
 from kdbench.search import folders
-from kdbench.search.finding import find
+from kdbench.search.finding import Trained, find
 from kdbench.search.reuse import Trainings
 from kdbench.search.suite_board import SuiteBoard
 from kdbench.search.trials import TrialState
@@ -90,7 +91,13 @@ def _run(
     stored = {r.hash for r in plan.teachers if teachers.sound(storage, r.hash, crew.view.tell)}
     stored |= {row.recipe.teacher.id for row in plan.rows if row.recipe.teacher} - {r.hash for r in plan.teachers}
     root = Path(plan.data_root) if plan.data_root else None
-    finished = Trainings(storage, root, plan.data)
+
+    def look(one: Trained) -> None:
+        line = spoilt(one)
+        if line is not None:
+            crew.view.tell(f"{line}; the recipe is trained again where its weights are needed")
+
+    finished = Trainings(storage, root, plan.data, look)
     evaluate = [recipe for recipe in plan.given if not teachers.figures(storage, recipe)]
     board = SuiteBoard(plan, folder, stored=stored, finished=finished, evaluate=evaluate, listeners=crew.listeners)
     for task in plan.tasks:

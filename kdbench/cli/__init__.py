@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import click
 
 from kdbench._version import __version__
-from kdbench.errors import KDBenchError, brief, did_you_mean, printable
+from kdbench.errors import KDBenchError, brief, did_you_mean, of_the_system, printable
 
 COMMANDS = {
     "search": "Search the best recipe of a method on a task.",
@@ -31,9 +31,6 @@ COMMANDS = {
     "completion": "Print what makes your shell complete kdbench's commands.",
     "list": "List methods, tasks, spaces, suites, detectors, datasets or studies.",
 }
-
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands(click.Group):
@@ -78,6 +75,10 @@ def main(arguments: list[str] | None = None) -> None:
     # --debug may stand anywhere: a user adds it at the end of the command that has just failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if not debug and not sys.warnoptions:
+        # What libraries warn of, some of it each epoch, is for those who debug them; child processes hear it too.
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
     try:
         code = cli.main(arguments, prog_name="kdbench", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        _fail(_of_the_system(error), 1, debug)
+        _fail(f"{of_the_system(error)} (--debug shows where)", 1, debug)
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         _fail(f"{type(error).__name__}: {first} (a bug of kdbench or its environment; --debug shows where)", 1, debug)
@@ -104,10 +105,3 @@ def _fail(message: str, code: int, debug: bool) -> None:
         traceback.print_exc()
     click.echo(f"kdbench: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)
-
-
-def _of_the_system(error: OSError) -> str:
-    """A disk or a network that does not do its part is no bug of ours."""
-    where = f"{error.filename}: " if error.filename else ""
-    way = "; make room there, or give another --storage" if error.errno in FULL else "; --debug shows where"
-    return f"{where}{(error.strerror or str(error)).lower()}{way}"

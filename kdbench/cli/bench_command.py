@@ -47,10 +47,9 @@ def command(
 
     A recipe that was trained before is taken over. The same command again goes on where it was.
     """
-    from kdbench import suites
     from kdbench.cli.search_command import finish
     from kdbench.errors import InputError
-    from kdbench.planning.suite import SuiteRequest, plan_suite
+    from kdbench.planning.requests import SuiteRequest, read_suite_words
     from kdbench.specs.paths import storage_folder
 
     if output and not dry_run:
@@ -58,6 +57,11 @@ def command(
     folder = storage_folder(storage)
     chosen = tuple(row.strip() for row in rows.split(",") if row.strip()) if rows else ()
     request = SuiteRequest.parse({**wishes, "rows": chosen, "set": changes}, "bench")
+    read_suite_words(request)  # a wrong word is answered before anything large is imported
+
+    from kdbench import suites
+    from kdbench.planning.suite import plan_suite
+
     planned = plan_suite(request, folder, address, need_data=not dry_run)
     for data in planned.data.values():
         if data.notes:

@@ -42,12 +42,16 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
 
     Trains the teacher (once), the baseline and the method's trials, and prints the leaderboard.
     """
-    from kdbench import studies
-    from kdbench.planning.study import Request, make_plan
+    from kdbench.planning.requests import Request, read_words
     from kdbench.specs.paths import storage_folder
 
     folder = storage_folder(storage)
     request = Request.parse({**wishes, "set": changes}, "search")
+    read_words(request)  # a wrong word is answered before anything large is imported
+
+    from kdbench import studies
+    from kdbench.planning.study import make_plan
+
     planned = make_plan(request, folder, address)
     if planned.data.notes:
         click.echo(f"data: {planned.data.notes}", err=True)

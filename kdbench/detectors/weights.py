@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from kdbench.detectors import fit
 from kdbench.detectors.digest import check_regular, digest, intact
 from kdbench.detectors.download import download
+from kdbench.detectors.writing import write_whole
 from kdbench.errors import InputError
 
 
@@ -83,15 +83,7 @@ def export_student(model: nn.Module, path: str | Path, meta: dict[str, Any]) -> 
     """
     path = Path(path)
     state = OrderedDict((name, tensor.detach().cpu()) for name, tensor in model.state_dict().items())
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save({"meta": dict(meta), "state_dict": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, {"meta": dict(meta), "state_dict": state})
 
 
 def _read(path: Path, where: str) -> dict[str, Any]:

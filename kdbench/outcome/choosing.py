@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kdbench.errors import InputError
 from kdbench.leaderboard.row import Row
+from kdbench.outcome.whole import check_whole
 from kdbench.search import folders
 from kdbench.search.finding import SINGLE, Trained, find, trainings
 from kdbench.specs import metrics
@@ -103,13 +104,14 @@ def with_weights(one: Trained) -> Trained:
     """The training itself.
 
     Raises:
-        InputError: it is not completed, or its weights are gone.
+        InputError: it is not completed, or its weights are gone or damaged.
     """
     if one.end != "completed":
         state = f"ended as {one.end}" if one.end else "has not ended"
         raise InputError(f"trial {one.name} {state}; only a completed one can be exported")
     if not one.completed:
         raise InputError(f"trial {one.name}: {one.workdir / 'student.pth'} is gone; train the recipe again")
+    check_whole(one)
     return one
 
 

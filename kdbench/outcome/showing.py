@@ -57,20 +57,26 @@ def show(
     Raises:
         InputError: no such trial, its weights are gone, or its data is not there.
     """
-    from kdbench.leaderboard.pictures import draw
-    from kdbench.training.looking import detections, ground_truth
-
     trial = find(storage, name)
     if not trial.completed:
         raise InputError(
             f"{trial.name} is {trial.end or 'not finished'} or its weights are gone; show a completed trial"
         )
-    recipe, notes = trial.recipe, []
+    from kdbench.leaderboard.pictures import draw
+    from kdbench.outcome.whole import check_whole, spoilt
+    from kdbench.training.looking import detections, ground_truth
+
+    check_whole(trial)
+    recipe = trial.recipe
+    notes: list[str] = []
     data = prepare(recipe.dataset, storage, data_root or trial.data_root)
     models: list[tuple[str, Trained | None, Path]] = []
-    if recipe.teacher is not None and teachers.weights_file(storage, recipe.teacher).is_file():
+    if recipe.teacher is not None and teachers.sound(storage, recipe.teacher.id, notes.append):
         models.append(("teacher", None, teachers.weights_file(storage, recipe.teacher)))
     baseline = None if recipe.method.name == BASELINE else _baseline(storage, trial)
+    damaged = spoilt(baseline) if baseline is not None else None
+    if damaged is not None:
+        baseline, notes = None, [*notes, damaged]
     if baseline is not None:
         models.append((f"baseline {baseline.trial}", baseline, baseline.workdir / "student.pth"))
     elif recipe.method.name != BASELINE:

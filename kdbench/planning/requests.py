@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.detectors.digest import check_regular
-from kdbench.errors import brief
+from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.methods import registry
 from kdbench.planning.addresses import check_cluster
 from kdbench.planning.numbers import check_numbers
@@ -14,6 +14,7 @@ from kdbench.specs.base import Spec
 from kdbench.specs.paths import writable
 from kdbench.specs.space import SpaceSpec, load_space
 from kdbench.specs.study import Algorithm, Scheduler
+from kdbench.specs.suite import RowSpec, SuiteSpec, load_suite
 from kdbench.specs.task import TaskSpec, load_task
 from kdbench.tracking.store import tracking_uri
 
@@ -103,3 +104,44 @@ def check_weights(source: str, option: str) -> None:
     if source == "train" or "://" in source:
         return
     check_regular(Path(source), f"{option}: {brief(source, 200)[1:-1]}")
+
+
+def read_suite_words(request: SuiteRequest) -> tuple[SuiteSpec, list[RowSpec]]:
+    """The suite and its rows, after a look at everything that needs no library.
+
+    Raises:
+        InputError: one line on what is wrong.
+    """
+    check_numbers(request)
+    spec = load_suite(request.suite)
+    try:
+        grade = spec.grade(request.grade)
+    except KeyError as error:
+        raise InputError(f"--grade: {error.args[0]}") from None
+    chosen = _chosen(spec, request.rows)
+    for row in chosen:
+        registry.method_of(row.method)
+        load_task(row.task or str(spec.task), {**row.set, **grade.set, **request.set})
+    for task, source in given_teachers(request.teacher).items():
+        check_weights(source, f"--teacher {task}=" if task else "--teacher")
+    return spec, chosen
+
+
+def _chosen(spec: SuiteSpec, wanted: tuple[str, ...]) -> list[RowSpec]:
+    table = {row.id: row for row in spec.table()}
+    for name in wanted:
+        if name not in table:
+            raise InputError(
+                f"--rows {brief(name)[1:-1]}: suite {spec.name} has no such row; {did_you_mean(name, table)}"
+            )
+    return [row for name, row in table.items() if not wanted or name in wanted]
+
+
+def given_teachers(given: tuple[str, ...]) -> dict[str, str]:
+    """Task -> source; "" is for every task."""
+    found = {}
+    for text in given:
+        task, equals, source = text.partition("=")
+        is_pair = bool(equals) and "://" not in task
+        found[task if is_pair else ""] = source if is_pair else text
+    return found

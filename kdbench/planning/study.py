@@ -46,7 +46,9 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     name = request.name or folders.free_name(storage, f"{request.method}-{task.name.replace('/', '-')}")
     folders.check_name(storage, name)
     resources = Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=request.gpus or 0)
-    check_machine(resources, 1, address)  # what is short of data and models; all processes when those are there
+    # A task that comes with many GPUs is looked at for its data first.
+    asked = task.schedule.gpus if "schedule.gpus" in request.set else 1
+    check_machine(resources, asked, address)
 
     root = data_folder(request.data_root, task)
     method, preset = registry.resolve(request.method)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
-from kdbench.errors import InputError, brief, did_you_mean
-from kdbench.methods import registry
-from kdbench.planning.numbers import check_machine, check_numbers, gpus_of
-from kdbench.planning.requests import SuiteRequest, check_place, check_weights
+from kdbench.errors import InputError, did_you_mean
+from kdbench.planning.numbers import check_machine, gpus_of
+from kdbench.planning.requests import SuiteRequest, check_place, given_teachers, read_suite_words
 from kdbench.planning.resolving import look_at_models, resolve_method
 from kdbench.search import folders
 from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import PERSON, DatasetSpec
 from kdbench.specs.recipe import Recipe, TeacherRef, given_teacher_recipe, task_recipe, teacher_recipe
 from kdbench.specs.study import Resources
-from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec, load_suite
+from kdbench.specs.suite import GradeSpec, PlannedRow, RowSpec, SuitePlan, SuiteSpec
 from kdbench.specs.task import TaskSpec, data_folder, load_task
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class PlannedSuite:
 
 def plan_suite(request: SuiteRequest, storage: Path, address: str | None, *, need_data: bool = True) -> PlannedSuite:
     """Resolve a request. Its name is that of a run with this very plan, if there is one, or a free one."""
-    _read_words(request)  # before torch is asked for its devices
+    read_suite_words(request)  # before torch is asked for its devices
     if request.name is not None and request.name not in folders.studies(storage):
         folders.check_name(storage, request.name)
     check_place(storage, request.tracking_uri, address)
@@ -76,7 +75,7 @@ def make_suite_plan(
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
-    spec, chosen = _read_words(request)
+    spec, chosen = read_suite_words(request)
     grade = spec.grade(request.grade)
     changes = {**grade.set, **request.set}
     tasks = [load_task(row.task or str(spec.task), {**row.set, **changes}) for row in chosen]
@@ -100,27 +99,6 @@ def make_suite_plan(
         tracking_uri=request.tracking_uri,
     )
     return PlannedSuite(plan, planner.data)
-
-
-def _read_words(request: SuiteRequest) -> tuple[SuiteSpec, list[RowSpec]]:
-    """The suite and its rows, after a look at everything that needs no library.
-
-    Raises:
-        InputError: one line on what is wrong.
-    """
-    check_numbers(request)
-    spec = load_suite(request.suite)
-    try:
-        grade = spec.grade(request.grade)
-    except KeyError as error:
-        raise InputError(f"--grade: {error.args[0]}") from None
-    chosen = _chosen(spec, request.rows)
-    for row in chosen:
-        registry.method_of(row.method)
-        load_task(row.task or str(spec.task), {**row.set, **grade.set, **request.set})
-    for task, source in _given_teachers(request.teacher).items():
-        check_weights(source, f"--teacher {task}=" if task else "--teacher")
-    return spec, chosen
 
 
 def prepare_all(plan: SuitePlan, storage: Path) -> PlannedSuite:
@@ -148,7 +126,7 @@ class _Planner:
         self.teachers: dict[str, Recipe] = {}
         self.infos: dict[str, tuple[DetectorInfo, DetectorInfo]] = {}
         self.given: dict[tuple[str, str], Recipe] = {}
-        self.sources = _given_teachers(request.teacher)
+        self.sources = given_teachers(request.teacher)
         self.used: set[str] = set()
 
     def row(self, row: RowSpec, spec: SuiteSpec, grade: GradeSpec) -> PlannedRow:
@@ -212,23 +190,3 @@ def _teachers_row(task: TaskSpec, training: dict[str, Any], seed: int) -> Recipe
     """Plain training of the teacher's detector with the student's schedule: for tables that have the teacher's rows."""
     recipe = task_recipe(task, "none", {}, training, None, seed)
     return recipe.model_copy(update={"student": task.teacher, "floor": None})
-
-
-def _chosen(spec: SuiteSpec, wanted: tuple[str, ...]) -> list[RowSpec]:
-    table = {row.id: row for row in spec.table()}
-    for name in wanted:
-        if name not in table:
-            raise InputError(
-                f"--rows {brief(name)[1:-1]}: suite {spec.name} has no such row; {did_you_mean(name, table)}"
-            )
-    return [row for name, row in table.items() if not wanted or name in wanted]
-
-
-def _given_teachers(given: tuple[str, ...]) -> dict[str, str]:
-    """Task -> source; "" is for every task."""
-    found = {}
-    for text in given:
-        task, equals, source = text.partition("=")
-        is_pair = bool(equals) and "://" not in task
-        found[task if is_pair else ""] = source if is_pair else text
-    return found

@@ -12,11 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import InputError, RunError
+from kdbench.planning.requests import check_weights
 from kdbench.planning.resolving import look_at_models, resolve_method
 from kdbench.running.inputs import splits_of
 from kdbench.search.finding import SINGLE, record_single
 from kdbench.specs.base import load_yaml
-from kdbench.specs.paths import storage_folder
+from kdbench.specs.paths import storage_folder, writable
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
 from kdbench.specs.task import TaskSpec, data_folder, load_task
@@ -51,6 +52,9 @@ def train_file(file: str, options: Options) -> Outcome:
     raw = load_yaml(Path(file))
     if not isinstance(raw, dict):
         raise InputError(f"{file}: a recipe has keys and values, e.g. 'task: shapes'")
+    writable(storage)
+    if options.teacher:
+        check_weights(options.teacher, "--teacher")
     root = Path(options.data_root).expanduser().absolute() if options.data_root else None
     if "version" in raw:
         recipe = Recipe.parse(raw, file)

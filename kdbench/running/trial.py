@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from kdbench.errors import KDBenchError
+from kdbench.errors import FULL, KDBenchError
 from kdbench.running.payloads import read_job
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 
@@ -25,12 +25,20 @@ def run_trial(config: dict[str, Any]) -> None:
     except KDBenchError as error:
         outcome = Outcome("failed", str(error))
     except Exception as error:
-        workdir = Path(payload["workdir"])
-        (workdir / "error.txt").write_text(traceback.format_exc())
-        outcome = Outcome(
-            "failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (see error.txt)"
-        )
+        outcome = Outcome("failed", _reason(error, Path(payload["workdir"])))
     _report({"event": "end", "end": outcome.end, "reason": outcome.reason, "summary": outcome.summary}, 0.0)
+
+
+def _reason(error: Exception, workdir: Path) -> str:
+    """Why a trial failed, in a line; the stack goes into its folder."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"no space left on {workdir}; make room there and go on with: kdbench resume STUDY --retry-failed"
+    try:
+        (workdir / "error.txt").write_text(traceback.format_exc())
+    except OSError:
+        pass
+    first = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {first} (see error.txt)"
 
 
 class TuneCallback(TrainingCallback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from kdbench.search.finding import Trained, trainings
@@ -20,10 +20,17 @@ class Trainings:
     Args:
         data_root: where this suite's data lies: a training on other files is another one, for recipes hold no paths.
         data: identity of each dataset's annotations, by that of its specification; where both are known they decide.
+        look: is shown each training before it is given out; it sets damaged weights aside.
     """
 
-    def __init__(self, storage: Path, data_root: Path | None, data: Mapping[str, str] | None = None) -> None:
-        self.data_root, self.data = data_root, data or {}
+    def __init__(
+        self,
+        storage: Path,
+        data_root: Path | None,
+        data: Mapping[str, str] | None = None,
+        look: Callable[[Trained], None] = lambda one: None,
+    ) -> None:
+        self.data_root, self.data, self._look = data_root, data or {}, look
         self._known: dict[str, Trained] = {}
         self.add(trainings(storage))
 
@@ -37,7 +44,10 @@ class Trainings:
     def __call__(self, recipe: Recipe) -> Trained | None:
         """The training of this recipe, if its figures or its weights are there."""
         one = self._known.get(recipe.hash)
-        if one is None or not (reported(one) or one.completed):
+        if one is None:
+            return None
+        self._look(one)
+        if not (reported(one) or one.completed):
             return None
         return one if self._same_data(one) else None
 

@@ -14,7 +14,7 @@ from kdbench.errors import InputError, brief
 MAX_BYTES = 64 * 2**20
 """Of a YAML or JSON file: the plan of a suite of a thousand rows has three million."""
 MAX_DEPTH = 40
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 """Values of a file, those that an alias repeats counted each time: a few lines of aliases can stand for billions."""
 LARGEST = 2**63 - 1
 
@@ -87,12 +87,14 @@ def check_plain(data: Any, where: str) -> None:
         if isinstance(value, dict):
             waiting += [(f"{key}.{name}" if key else str(name), inner, depth + 1) for name, inner in value.items()]
         elif isinstance(value, (list, tuple)):
-            waiting += [(f"{key}.{index}", inner, depth + 1) for index, inner in enumerate(value)]
+            waiting += [
+                (f"{key}.{index}" if key else str(index), inner, depth + 1) for index, inner in enumerate(value)
+            ]
         elif isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{where}: key '{_short(key)}': must be a finite number (given: {value})")
+            raise InputError(f"{where}{_at(key)}: must be a finite number (given: {value})")
         elif isinstance(value, int) and abs(value) > LARGEST:
-            raise InputError(f"{where}: key '{_short(key)}': is a larger number than any that is meant here")
+            raise InputError(f"{where}{_at(key)}: must be below 2^63 (given: {brief(value)})")
 
 
-def _short(key: str) -> str:
-    return brief(key)[1:-1]
+def _at(key: str) -> str:
+    return f": key '{brief(key)[1:-1]}'" if key else ""

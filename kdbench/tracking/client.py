@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kdbench.errors import InputError
+from kdbench.errors import InputError, RunError
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -61,13 +61,15 @@ def telling(uri: str) -> Iterator[None]:
     """What goes wrong inside becomes an InputError of one line on `uri`."""
     try:
         yield
-    except InputError:
+    except (InputError, RunError):
         raise
     except ModuleNotFoundError as error:
         raise InputError(
             f"tracking URI {shown(uri)}: the package {error.name} is missing; install it (pip install {error.name})"
         ) from None
     except Exception as error:
+        if "database or disk is full" in str(error):
+            raise RunError(f"no space left for {shown(uri)}; make room there, or give another --storage") from None
         raise InputError(f"tracking URI {shown(uri)}: {_cause(uri, error)}") from None
 
 

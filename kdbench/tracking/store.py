@@ -74,7 +74,8 @@ def artifact_location(uri: str, storage: Path, task: str) -> str | None:
     """Where a task's artifacts go: under the storage folder, unless a tracking server decides."""
     if uri.startswith("http"):
         return None
-    return (storage.expanduser().absolute() / ARTIFACTS / task).as_uri()
+    inside = [part for part in task.split("/") if part not in ("", ".", "..")]
+    return storage.expanduser().absolute().joinpath(ARTIFACTS, *inside).as_uri()
 
 
 def _sqlite_path(uri: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.detectors.digest import intact
+from kdbench.detectors.writing import write_whole
 
 FILE, PREVIOUS = "checkpoint.pth", "checkpoint.previous.pth"
 KINDS: dict[str, Any] = {
@@ -31,19 +32,12 @@ KINDS: dict[str, Any] = {
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one, whole."""
-    import torch
 
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+    def keep() -> None:
         if path.is_file():
             _keep(path, path.with_name(PREVIOUS))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    write_whole(path, content, keep)
 
 
 def load(

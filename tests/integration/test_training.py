@@ -91,6 +91,29 @@ def test_interrupted_and_resumed_ends_with_the_same_weights(
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.parametrize("spoilt", [1, 2], ids=["the last", "both"])
+def test_a_damaged_checkpoint_costs_an_epoch_and_no_figure(
+    tmp_path: Path, task: TaskSpec, data: Prepared, teacher: Any, spoilt: int
+) -> None:
+    whole = run(recipe(task, teacher, "none"), data, tmp_path / "whole", teacher)
+    with pytest.raises(Stop):
+        run(recipe(task, teacher, "none"), data, tmp_path / "cut", teacher, StopAfter(2))
+    for name in ("checkpoint.pth", "checkpoint.previous.pth")[:spoilt]:
+        file = tmp_path / "cut" / name
+        file.write_bytes(file.read_bytes()[:5000])
+    notes: list[str] = []
+
+    class Listen(TrainingCallback):
+        def on_note(self, text: str) -> None:
+            notes.append(text)
+
+    again = run(recipe(task, teacher, "none"), data, tmp_path / "cut", teacher, Listen())
+    assert len(notes) == spoilt
+    assert notes[0].endswith("goes on after epoch 1" if spoilt == 1 else "begins again")
+    assert [entry.value for entry in again.history] == [entry.value for entry in whole.history]
+    assert_same(tmp_path / "whole", tmp_path / "cut")
+
+
 def test_a_recipe_trained_second_equals_the_same_recipe_trained_first(
     tmp_path: Path, task: TaskSpec, data: Prepared, teacher: Any
 ) -> None:

@@ -105,6 +105,18 @@ def test_a_trial_by_its_name_needs_no_records(tmp_path: Path) -> None:
         choose(tmp_path, "one", "none-01", None)
 
 
+@pytest.mark.parametrize("raw", [b"", b"rubbish", b"\0" * 4000])
+def test_damaged_weights_are_set_aside(tmp_path: Path, raw: bytes) -> None:
+    write_study(tmp_path, "one", {"none-000": 0})
+    weights = tmp_path / "studies" / "one" / "trials" / "none-000" / "student.pth"
+    weights.write_bytes(raw)
+    with pytest.raises(InputError, match="set aside as student.damaged.pth; put it back from a copy, or train"):
+        choose(tmp_path, "one", "none-000", None)
+    assert not weights.exists()
+    with pytest.raises(InputError, match="student.pth is gone"):
+        choose(tmp_path, "one", "none-000", None)
+
+
 def test_single_runs_have_no_winner(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--trial HASH"):
         choose(tmp_path, "train", None, None)

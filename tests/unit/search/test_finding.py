@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from kdbench.errors import InputError
 from kdbench.search import folders
@@ -28,7 +29,8 @@ def write_study(storage: Path, name: str, trials: dict[str, int]) -> dict[str, R
             {"event": "end", "trial": trial, "end": "completed", "reason": None, "summary": {"best/mAP": 0.2}}
         )
         (folder / "trials" / trial).mkdir()
-        (folder / "trials" / trial / "student.pth").touch()
+        weights = {"meta": {"recipe": recipe.hash}, "state_dict": {"w": torch.zeros(9)}}
+        torch.save(weights, folder / "trials" / trial / "student.pth")
     (folder / FILE).write_text("".join(json.dumps(event) + "\n" for event in events))
     return recipes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def test_killed_between_the_two_files(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / checkpoints.FILE
     for epoch in (1, 2):
         checkpoints.save(path, content(epoch))
-    real = checkpoints.os.replace
+    real = os.replace
     for number in (1, 2):
         calls: list[Any] = []
 
@@ -123,7 +124,7 @@ def test_killed_between_the_two_files(tmp_path: Path, monkeypatch: pytest.Monkey
             real(source, target)
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(checkpoints.os, "replace", dies)
+            patch.setattr(os, "replace", dies)
             checkpoints.save(path, content(3))
         found = checkpoints.load(path)
         assert found is not None
