@@ -81,14 +81,19 @@ def _images(content: dict[str, Any], path: Path, root: Path, having: list[Path])
     names = [name.replace("\\", "/") for name in listed]
     leaves = [name.rpartition("/")[2] for name in names]
     places = list(dict.fromkeys([path.parent, root, *having]))
-    whole = {place: sum(_there(place, name) for name in names) for place in places}
-    best = max(places, key=lambda place: whole[place])
-    if not whole[best]:
-        tails = {place: sum(_there(place, name) for name in leaves) for place in places}
-        best = max(places, key=lambda place: tails[place])
-        if not tails[best] and having:
-            best = having[0] if len(having) == 1 else root
+    counts = {place: sum(_there(place, name) for name in names) for place in places}
+    if not any(counts.values()):
+        counts = {place: sum(_there(place, name) for name in leaves) for place in places}
+    # Splits may name their images alike: the file's own folder comes first, then one that is called like the file.
+    best = max(places, key=lambda place: (counts[place], place == path.parent, *_alike(place, path, root)))
+    if not counts[best] and having:
+        best = having[0] if len(having) == 1 else root
     return below(best, root)
+
+
+def _alike(place: Path, path: Path, root: Path) -> tuple[bool, bool]:
+    """Whether a folder's name stands in the file's, and whether both mean the same split."""
+    return place != root and place.name in path.stem, split_of(below(place, root)) == split_of(below(path, root))
 
 
 def _there(place: Path, name: str) -> bool:

@@ -211,3 +211,24 @@ def test_a_broken_coco_file_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text((tmp_path / "a.json").read_text()[:-30])
     with pytest.raises(InputError, match="broken JSON"):
         find_layout(tmp_path)
+
+
+def test_splits_whose_images_have_the_same_names_keep_apart(tmp_path: Path) -> None:
+    """Frames are numbered from 0 in every folder: a train split with the images of another would be learnt wrongly."""
+    for split in ("train", "valid", "test"):
+        exports.label_img(tmp_path / "roboflow" / split, 3, xml=".", images=".")
+    found = find_layout(tmp_path / "roboflow").splits
+    assert {split: keys["images"] for split, keys in found.items()} == {
+        "train": "train",
+        "search": "valid",
+        "report": "test",
+    }
+    for split in ("train", "val"):
+        exports.label_img(tmp_path / "two", 3, xml=f"annotations/{split}", images=f"images/{split}")
+        exports.coco(
+            tmp_path / "coco" / "annotations" / f"instances_{split}2017.json", tmp_path / "coco" / f"{split}2017", 3
+        )
+    found = find_layout(tmp_path / "two").splits
+    assert {split: keys["images"] for split, keys in found.items()} == {"train": "images/train", "search": "images/val"}
+    found = find_layout(tmp_path / "coco").splits
+    assert {split: keys["images"] for split, keys in found.items()} == {"train": "train2017", "search": "val2017"}
