@@ -220,3 +220,10 @@ def test_two_train_files_here_and_there(tmp_path: Path) -> None:
     made, task = drafted(written(tmp_path, text), tmp_path)
     assert task.data_root is None
     assert any("data is not here" in note for note in made.notes)
+
+
+def test_a_loader_inside_of_data_is_mmdet_2(tmp_path: Path) -> None:
+    text = CONFIG.replace("samples_per_gpu=4, workers_per_gpu=0", "train_dataloader=dict(samples_per_gpu=3)")
+    made, task = drafted(written(tmp_path, text), tmp_path)
+    assert task.schedule.samples_per_gpu == 3
+    assert any("train_dataloader" in note for note in made.notes)
