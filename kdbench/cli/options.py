@@ -22,7 +22,9 @@ cpus_option = click.option("--cpus", type=float, default=1, show_default=True, h
 gpus_option = click.option(
     "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
 )
-data_root_option = click.option("--data-root", metavar="DIR", help="Folder of the task's data, where it needs one.")
+data_root_option = click.option(
+    "--data-root", metavar="DIR", help="Folder of the task's data, where it needs one [default: the task's data_root]."
+)
 
 
 def share(_context: click.Context, _parameter: click.Parameter, given: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kdbench.data.reading.foreign import tool_of
 from kdbench.data.reading.json_file import read_json
 from kdbench.errors import InputError
 from kdbench.planning.drafting.layout import Layout, below, folders, images_of, split_of
@@ -46,6 +47,20 @@ def find(root: Path) -> Layout | None:
     return Layout("coco", f"{count} ({', '.join(str(split['annotations']) for split in splits.values())})", splits)
 
 
+def hint(root: Path) -> str:
+    """What tool wrote the JSON of a folder that is not COCO's, and what to do; empty where that is not known."""
+    for place, names in folders(root):
+        for name in names:
+            if name.lower().endswith(".json"):
+                try:
+                    found = tool_of(read_json(place / name))
+                except InputError:
+                    continue
+                if found:
+                    return f" ({name}{found.replace(';', ':', 1)})"
+    return ""
+
+
 def _coco(path: Path) -> dict[str, Any] | None:
     """The content of a COCO file; None for any other."""
     try:
@@ -66,14 +81,19 @@ def _images(content: dict[str, Any], path: Path, root: Path, having: list[Path])
     names = [name.replace("\\", "/") for name in listed]
     leaves = [name.rpartition("/")[2] for name in names]
     places = list(dict.fromkeys([path.parent, root, *having]))
-    whole = {place: sum(_there(place, name) for name in names) for place in places}
-    best = max(places, key=lambda place: whole[place])
-    if not whole[best]:
-        tails = {place: sum(_there(place, name) for name in leaves) for place in places}
-        best = max(places, key=lambda place: tails[place])
-        if not tails[best] and having:
-            best = having[0] if len(having) == 1 else root
+    counts = {place: sum(_there(place, name) for name in names) for place in places}
+    if not any(counts.values()):
+        counts = {place: sum(_there(place, name) for name in leaves) for place in places}
+    # Splits may name their images alike: the file's own folder comes first, then one that is called like the file.
+    best = max(places, key=lambda place: (counts[place], place == path.parent, *_alike(place, path, root)))
+    if not counts[best] and having:
+        best = having[0] if len(having) == 1 else root
     return below(best, root)
+
+
+def _alike(place: Path, path: Path, root: Path) -> tuple[bool, bool]:
+    """Whether a folder's name stands in the file's, and whether both mean the same split."""
+    return place != root and place.name in path.stem, split_of(below(place, root)) == split_of(below(path, root))
 
 
 def _there(place: Path, name: str) -> bool:

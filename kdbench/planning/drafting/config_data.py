@@ -94,14 +94,27 @@ def place(sections: dict[str, Section], config: Path, data_root: str | None, not
         )
         for name, section in sections.items()
     }
-    every = [path for annotations, images in paths.values() for path in (*annotations, *images)]
-    missing = next((str(path) for path in every if not path.exists()), "")
-    folders = [str(path if not path.suffix else path.parent) for path in every]
+    # Test annotations are often kept back: what is here does without them.
+    gone = {
+        name: str(absent[0])
+        for name, (files, images) in paths.items()
+        if (absent := [path for path in (*files, *images) if not path.exists()])
+    }
+    if "train" not in gone:
+        for name, path in gone.items():
+            notes.append(f"data.{name}: {path} is not here, the split is left aside")
+            del paths[name]
+    missing = gone.get("train", "")
+    folders = [folder for files, images in paths.values() for folder in (*(path.parent for path in files), *images)]
+    if len({folder.is_absolute() for folder in folders}) > 1:
+        paths = {
+            name: ([path.absolute() for path in a], [path.absolute() for path in b]) for name, (a, b) in paths.items()
+        }
+        folders = [folder.absolute() for folder in folders]
     root = Path(os.path.commonpath(folders))
     splits: dict[str, dict[str, Any]] = {}
-    for name, section in sections.items():
-        annotations, images = paths[name]
-        splits[NAMES[name]] = _split(section, annotations, images, root)
+    for name, (files, images) in paths.items():
+        splits[NAMES[name]] = _split(sections[name], files, images, root)
     # A split that is the same as another one measures nothing of its own.
     for later, earlier in (("report", "search"), ("search", "train"), ("report", "train")):
         if later in splits and splits.get(earlier) == splits[later]:

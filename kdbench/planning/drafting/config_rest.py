@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kdbench.errors import InputError
 
 OF_MMDET_3 = (
-    *("train_dataloader", "val_dataloader", "optim_wrapper", "param_scheduler", "train_cfg_loop", "default_scope"),
+    *("train_dataloader", "val_dataloader", "optim_wrapper", "param_scheduler", "default_scope"),
     *("default_hooks", "env_cfg", "visualizer", "val_evaluator"),
 )
 """Top-level names of mmdet 3's configs (mmengine) that 2.x does not have."""
+SIGN = re.compile(
+    r"mmdet::|\bread_base\(|\bdata_preprocessor *=|^(?:optim_wrapper|train_dataloader|default_scope|param_scheduler) *=",
+    re.MULTILINE,
+)
+"""What only the text of a config of mmdet 3 has; inside of 2.x's `data` there may be a train_dataloader too."""
 OWN = (
     *(
         "checkpoint_config",
@@ -34,12 +40,9 @@ def refuse_mmdet_3(text: str, where: str) -> None:
     Raises:
         InputError: it is one.
     """
-    for sign in ("mmdet::", "read_base", "data_preprocessor", "optim_wrapper", "train_dataloader", "default_scope"):
-        if sign in text:
-            raise InputError(
-                f"{where}: is a config of mmdet 3 ({sign}), kdbench trains mmdet 2.28; take the 2.x config of the same name (kdbench list "
-                "detectors), or `kdbench task FOLDER`"
-            )
+    sign = SIGN.search(text)
+    if sign:
+        _refuse(sign.group().strip(" =("), where)
 
 
 def refuse_inherited_mmdet_3(cfg: Any, where: str) -> None:
@@ -50,9 +53,16 @@ def refuse_inherited_mmdet_3(cfg: Any, where: str) -> None:
     """
     signs = [key for key in OF_MMDET_3 if key in cfg]
     if "data_preprocessor" in cfg.model:
-        signs.append("model.data_preprocessor")
+        signs.append("data_preprocessor")
     if signs:
-        refuse_mmdet_3("data_preprocessor" if "model" in signs[0] else "optim_wrapper", f"{where} ({signs[0]})")
+        _refuse(signs[0], where)
+
+
+def _refuse(sign: str, where: str) -> None:
+    raise InputError(
+        f"{where}: is a config of mmdet 3 ({sign}), kdbench trains mmdet 2.28; take the 2.x config of the same name (kdbench list "
+        "detectors), or `kdbench task FOLDER`"
+    )
 
 
 def metric_of(cfg: Any, kind: str, annotations: list[str], notes: list[str]) -> str:

@@ -18,7 +18,8 @@ def schedule_of(cfg: Any, images: int | None, notes: list[str]) -> dict[str, Any
         notes: gets a line for what cannot be taken over.
     """
     data = cfg.get("data") or {}
-    samples = int(data.get("samples_per_gpu") or data.get("imgs_per_gpu") or 2)
+    loader = data.get("train_dataloader") or {}
+    samples = int(loader.get("samples_per_gpu") or data.get("samples_per_gpu") or data.get("imgs_per_gpu") or 2)
     epochs = _epochs(cfg, images, samples, notes)
     found: dict[str, Any] = {"epochs": epochs, **_optimizer(cfg, notes), **_policy(cfg, epochs, images, samples, notes)}
     found["samples_per_gpu"] = samples

@@ -17,8 +17,13 @@ from kdbench.planning.drafting.splits import three_splits
 from kdbench.planning.drafting.survey import Survey, survey
 from kdbench.specs.dataset import SPLITS, DatasetSpec, SplitSpec
 
-FINDERS: tuple[Callable[[Path], Layout | None], ...] = (coco_layout.find, yolo_layout.find, voc_layout.find)
-"""In the order in which they are asked: what says most comes first."""
+FINDERS: tuple[Callable[[Path], Layout | None], ...] = (
+    coco_layout.find,
+    yolo_layout.find,
+    voc_layout.find,
+    yolo_layout.find_labels,
+)
+"""In the order in which they are asked: what says most comes first. A text beside an image may be anything."""
 
 
 def draft_folder(
@@ -101,9 +106,10 @@ def find_layout(root: Path) -> Layout:
             return layout
     names = [name for _, of_folder in folders(root) for name in of_folder]
     suffixes = sorted({Path(name).suffix.lower() for name in names} - {""})[:8]
+    foreign = coco_layout.hint(root)
     raise InputError(
         f"{root}: no annotations that are known ({len(images_of(names))} images, files {', '.join(suffixes) or '(none)'}); it needs "
-        "XML files (VOC, labelImg), COCO's JSON (Roboflow, CVAT, Label Studio) or YOLO's data.yaml with labels"
+        f"XML files (VOC, labelImg), COCO's JSON (Roboflow, CVAT, Label Studio) or YOLO's data.yaml with labels{foreign}"
     )
 
 

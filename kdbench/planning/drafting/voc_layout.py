@@ -64,13 +64,21 @@ def _beside(root: Path) -> Layout | None:
         fitting = {
             folder: len(stems & {os.path.splitext(name)[0] for name in names}) for folder, names in having.items()
         }
-        best = max(fitting, key=lambda folder: fitting[folder], default=root)
+        # Splits may name their images alike: the folder of the XML itself, or of the same split, comes first.
+        likely = [(_likeness(folder, fitting, of_split, root), folder) for folder in fitting]
+        best = max(likely, key=lambda pair: pair[0])[1] if likely else root
         if len(of_split) > 1 or not fitting.get(best):
             common = [folder for folder, count in fitting.items() if count] or list(having) or [root]
             best = Path(os.path.commonpath(common))
         splits[split] = {"annotations": below(place, root), "images": below(best, root)}
     shown = ", ".join(f"{split['annotations']}/ with images in {split['images']}/" for split in splits.values())
     return Layout("voc", f"XML files in VOC's format ({shown})", splits)
+
+
+def _likeness(folder: Path, fitting: dict[Path, int], annotated: list[Path], root: Path) -> tuple[int, bool, bool]:
+    """How likely a folder has the images of folders of XML."""
+    same = split_of(below(folder, root)) == split_of(below(annotated[0], root))
+    return fitting[folder], folder in annotated, same
 
 
 def _annotations(place: Path, names: list[str]) -> set[str]:

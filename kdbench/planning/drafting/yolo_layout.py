@@ -16,7 +16,7 @@ NAMES = ("classes.txt", "obj.names", "classes.names", "labels.txt")
 
 
 def find(root: Path) -> Layout | None:
-    """YOLO's data of a folder; None where there is none.
+    """What a data.yaml of the folder names; None where there is none.
 
     Raises:
         InputError: a data.yaml that says less than it must, or names what is not there.
@@ -25,7 +25,7 @@ def find(root: Path) -> Layout | None:
         for name in names:
             if name.lower().endswith((".yaml", ".yml")) and (content := _data_yaml(place / name)) is not None:
                 return _from_yaml(place / name, content, root)
-    return _from_names(root)
+    return None
 
 
 def _data_yaml(path: Path) -> dict[str, Any] | None:
@@ -104,8 +104,12 @@ def _place(entry: Any, base: Path, root: Path, path: Path, key: str) -> Path | N
     return None
 
 
-def _from_names(root: Path) -> Layout | None:
-    """Label files with a list of names, as labelImg and Label Studio write them."""
+def find_labels(root: Path) -> Layout | None:
+    """Label files with a list of names, as labelImg and Label Studio write them; None where there are none.
+
+    Raises:
+        InputError: label files, and nowhere the names of their classes.
+    """
     listed = next(((place, name) for place, names in folders(root) for name in names if name in NAMES), None)
     texts = {place: {os.path.splitext(n)[0] for n in names if n.endswith(".txt")} for place, names in folders(root)}
     labelled = [

@@ -191,3 +191,39 @@ def test_what_cannot_be_a_task_is_refused_in_one_line(text: str, words: str, tmp
         drafted(written(tmp_path, text), tmp_path)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_test_file_that_is_not_here_is_left_aside(tmp_path: Path) -> None:
+    text = CONFIG.replace(
+        "ann_file='toys/valid/_annotations.coco.json', img_prefix='toys/valid/'))",
+        "ann_file='kept_back.json', img_prefix='x'))",
+    )
+    made, task = drafted(written(tmp_path, text), tmp_path)
+    assert any("kept_back.json is not here" in note for note in made.notes)
+    assert task.dataset.report.images == "valid"
+    assert data_folder(None, task) == tmp_path / "toys"
+
+
+def test_data_that_is_elsewhere_is_found_with_data_root(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    config = written(tmp_path)
+    moved = config.rename(tmp_path / "configs" / "mine.py")
+    (tmp_path / "toys").rename(tmp_path / "configs" / "toys")
+    exports.roboflow(tmp_path / "far" / "toys")
+    _, task = drafted(moved, tmp_path, data_root=str(tmp_path / "far"))
+    assert data_folder(None, task) == tmp_path / "far" / "toys"
+
+
+def test_two_train_files_here_and_there(tmp_path: Path) -> None:
+    """Train is not here and a test file is: the paths stay what the config says, and nothing is looked at."""
+    text = CONFIG.replace("'toys/train", "'nowhere/train")
+    made, task = drafted(written(tmp_path, text), tmp_path)
+    assert task.data_root is None
+    assert any("data is not here" in note for note in made.notes)
+
+
+def test_a_loader_inside_of_data_is_mmdet_2(tmp_path: Path) -> None:
+    text = CONFIG.replace("samples_per_gpu=4, workers_per_gpu=0", "train_dataloader=dict(samples_per_gpu=3)")
+    made, task = drafted(written(tmp_path, text), tmp_path)
+    assert task.schedule.samples_per_gpu == 3
+    assert any("train_dataloader" in note for note in made.notes)

@@ -191,3 +191,44 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         draft(str(root / "train" / "_annotations.coco.json"), tmp_path / "home", output=None, force=False, **wishes)
     with pytest.raises(InputError, match=r"ends with \.yaml"):
         draft(str(root), tmp_path / "home", output=tmp_path / "mine.txt", force=False, **wishes)
+
+
+def test_xml_wins_over_texts_beside_the_images(tmp_path: Path) -> None:
+    root = in_one(tmp_path / "data")
+    for image in root.glob("*.jpg"):
+        image.with_suffix(".txt").write_text("a caption\n")
+    assert find_layout(root).kind == "voc"
+
+
+def test_json_of_another_tool_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"shapes": [], "imagePath": "a.jpg"}))
+    with pytest.raises(InputError, match="LabelMe"):
+        find_layout(tmp_path)
+
+
+def test_a_broken_coco_file_is_not_passed_over(tmp_path: Path) -> None:
+    exports.coco(tmp_path / "a.json", tmp_path, 2)
+    (tmp_path / "a.json").write_text((tmp_path / "a.json").read_text()[:-30])
+    with pytest.raises(InputError, match="broken JSON"):
+        find_layout(tmp_path)
+
+
+def test_splits_whose_images_have_the_same_names_keep_apart(tmp_path: Path) -> None:
+    """Frames are numbered from 0 in every folder: a train split with the images of another would be learnt wrongly."""
+    for split in ("train", "valid", "test"):
+        exports.label_img(tmp_path / "roboflow" / split, 3, xml=".", images=".")
+    found = find_layout(tmp_path / "roboflow").splits
+    assert {split: keys["images"] for split, keys in found.items()} == {
+        "train": "train",
+        "search": "valid",
+        "report": "test",
+    }
+    for split in ("train", "val"):
+        exports.label_img(tmp_path / "two", 3, xml=f"annotations/{split}", images=f"images/{split}")
+        exports.coco(
+            tmp_path / "coco" / "annotations" / f"instances_{split}2017.json", tmp_path / "coco" / f"{split}2017", 3
+        )
+    found = find_layout(tmp_path / "two").splits
+    assert {split: keys["images"] for split, keys in found.items()} == {"train": "images/train", "search": "images/val"}
+    found = find_layout(tmp_path / "coco").splits
+    assert {split: keys["images"] for split, keys in found.items()} == {"train": "train2017", "search": "val2017"}
