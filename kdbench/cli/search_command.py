@@ -51,6 +51,8 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
     planned = make_plan(request, folder, address)
     if planned.data.notes:
         click.echo(f"data: {planned.data.notes}", err=True)
+    for note in planned.notes:
+        click.echo(f"note: {note}", err=True)
     if dry_run:
         from kdbench.planning.dry_run import describe
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.data import Prepared, prepare
-from kdbench.detectors import teachers
+from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.methods.base import DetectorInfo, Method
 from kdbench.planning.numbers import check_numbers, gpus_of
 from kdbench.planning.resolving import look_at_models
+from kdbench.planning.trying import Attempts
 from kdbench.search import folders
 from kdbench.specs.base import Spec
 from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
@@ -48,6 +49,8 @@ class Planned:
 
     plan: StudyPlan
     data: Prepared
+    notes: tuple[str, ...] = ()
+    """What a user should know before it starts, in one line each."""
 
 
 DEFAULT_TRIALS = 20
@@ -112,7 +115,11 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     if method.name == BASELINE and request.trials is not None:
         baseline = task.baseline.model_copy(update={"trials": request.trials})
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
-    return Planned(plan, data)
+    Attempts(here=address is None).task(task, data, method.name, resolved.plain(), reference, train)
+    notes = [
+        note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
+    ]
+    return Planned(plan, data, tuple(notes))
 
 
 def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:
