@@ -73,14 +73,16 @@ def load_model_config(config: str, overrides: dict[str, Any], base: Path | None 
     return cfg
 
 
-def trained_model(spec: ModelSpec, classes: int, schedule: ScheduleSpec) -> Config:
+def trained_model(spec: ModelSpec, classes: int, schedule: ScheduleSpec, role: str = "student") -> Config:
     """The config of a detector as a training builds it: classes, normalisation, initial weights, frozen stages.
+
+    `role` is what a task calls it: student or teacher.
 
     Raises:
         InputError: no such config, or one that no task can train.
     """
     cfg = load_model_config(spec.config, dict(spec.set))
-    reason = needs.refusal(cfg)
+    reason = needs.refusal(cfg, role)
     if reason:
         raise InputError(f"{spec.config}: {reason}")
     set_num_classes(cfg, classes)

@@ -15,7 +15,7 @@ WITHOUT_IGNORED = re.compile(r"assert\s+gt_bboxes_ignore\s+is\s+None")
 """How a head says that it takes no regions to ignore."""
 
 
-def refusal(cfg: Config) -> str | None:
+def refusal(cfg: Config, role: str = "student") -> str | None:
     """Why no task can train this detector, with the way out where there is one; None if nothing stands against it.
 
     Example:
@@ -35,7 +35,7 @@ def refusal(cfg: Config) -> str | None:
         out = "take an HTC config" if "SCNet" in str(kind) else ""
         keys = ("semantic_head", "semantic_roi_extractor")
         return f"{kind} needs semantic maps, which a task does not have; " + (
-            out or f"set {' and '.join(f'model.roi_head.{key}=null' for key in keys)}"
+            out or f"set {' and '.join(f'{role}.model.roi_head.{key}=null' for key in keys)}"
         )
     if roi_head and not model.get("rpn_head"):
         return f"{kind} needs proposals, which a task does not have; take a detector with an RPN (Faster R-CNN)"

@@ -63,7 +63,7 @@ def look_at_models(task: TaskSpec, classes: Sequence[str]) -> tuple[DetectorInfo
         schedule = task.schedule if role == "student" else task.full_teacher_schedule()
         where = f"task {task.name}, {role}"
         try:
-            cfg = configs.trained_model(spec, len(classes), schedule)
+            cfg = configs.trained_model(spec, len(classes), schedule, role)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         _check_normalisation(task, role, spec, configs.normalisation(cfg))
