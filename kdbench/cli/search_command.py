@@ -56,6 +56,8 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
     planned = make_plan(request, folder, address)
     for line in planned.data.lines:
         click.echo(f"data: {line}", err=True)
+    for note in planned.notes:
+        click.echo(f"note: {note}", err=True)
     if dry_run:
         from kdbench.planning.dry_run import describe
         from kdbench.running.cluster import check_room

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from kdbench.errors import InputError
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 HEADS_WITHOUT_CLASSES = ("backbone", "neck", "rpn_head", "semantic_head", "train_cfg", "test_cfg")
 """Parts of a model whose `num_classes`, if any, is not the number of detected classes."""
+
+SMALLEST_EPS = 1e-10
 
 
 def set_num_classes(cfg: Config, num_classes: int) -> None:
@@ -77,7 +80,38 @@ def thaw(cfg: Config) -> None:
     """Let every stage of the backbone learn: mmdet's configs freeze the first ones, which holds only for weights to keep."""
     backbone = cfg.model.get("backbone", {})
     if "frozen_stages" in backbone:
-        backbone["frozen_stages"] = -1
+        # Frozen by default is no backbone; but what says so is -1 for most and 0 for EfficientNet.
+        parameter = _parameter(backbone.get("type"), "frozen_stages")
+        default = parameter.default if parameter else None
+        backbone["frozen_stages"] = default if isinstance(default, int) else -1
+
+
+def take_in_outer(cfg: Config) -> None:
+    """`train_cfg` and `test_cfg` beside the model, as mmdet's configs had them before 2.8, into the model.
+
+    Raises:
+        InputError: the model has them as well.
+    """
+    for key in ("train_cfg", "test_cfg"):
+        if cfg.get(key) is None:
+            continue
+        if cfg.model.get(key) is not None:
+            raise InputError(f"{cfg.filename}: has `{key}` in `model` and beside it; keep one of them")
+        cfg.model[key] = cfg._cfg_dict.pop(key)
+
+
+def mend_norm(cfg: Config) -> None:
+    """Batch normalisation that torch or a machine without processes refuses: eps 0 (NAS-FCOS), the kind of a group's own.
+
+    The weights are the same: eps becomes too small to matter, `MMSyncBN` is `SyncBN` under another name.
+    """
+    for node in dicts(cfg.model):
+        norm_cfg = node.get("norm_cfg")
+        if isinstance(norm_cfg, dict) and str(norm_cfg.get("type")).endswith(("BN", "BN2d")):
+            if norm_cfg.get("eps") == 0:
+                norm_cfg["eps"] = SMALLEST_EPS
+            if norm_cfg["type"] == "MMSyncBN":
+                norm_cfg["type"] = "SyncBN"
 
 
 def dicts(node: Any) -> list[dict[str, Any]]:
@@ -91,7 +125,14 @@ def dicts(node: Any) -> list[dict[str, Any]]:
 
 def _accepts(kind: str | None, argument: str, default_type: str | None = None) -> bool:
     """Does the backbone class `kind` take `argument` (with a norm of `default_type` as its default)?"""
-    import inspect
+    found = _parameter(kind, argument)
+    if found is None or default_type is None:
+        return found is not None
+    return isinstance(found.default, dict) and found.default.get("type") == default_type
+
+
+def _parameter(kind: str | None, argument: str) -> inspect.Parameter | None:
+    """The parameter of the backbone class `kind`, or of the parent that it hands its keywords to."""
 
     from kdbench import ops
 
@@ -102,8 +143,7 @@ def _accepts(kind: str | None, argument: str, default_type: str | None = None) -
     for parent in inspect.getmro(cls) if cls else ():
         parameters = inspect.signature(vars(parent)["__init__"]).parameters if "__init__" in vars(parent) else {}
         if argument in parameters:
-            default = parameters[argument].default
-            return default_type is None or (isinstance(default, dict) and default.get("type") == default_type)
+            return parameters[argument]
         if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            return False
-    return False
+            return None
+    return None

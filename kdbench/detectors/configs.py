@@ -9,11 +9,22 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdbench.detectors.changes import dicts, drop_pretrained, set_norm, set_num_classes, thaw
+from kdbench.detectors import needs, reading
+from kdbench.detectors.changes import (
+    dicts,
+    drop_pretrained,
+    mend_norm,
+    set_norm,
+    set_num_classes,
+    take_in_outer,
+    thaw,
+)
 from kdbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from mmcv import Config
+
+    from kdbench.specs.training import ModelSpec, ScheduleSpec
 
 __all__ = [
     "detector_names",
@@ -22,9 +33,13 @@ __all__ = [
     "find",
     "load_model_config",
     "normalisation",
+    "notes",
+    "pad_divisor",
     "set_norm",
     "set_num_classes",
+    "teacher_model",
     "thaw",
+    "trained_model",
 ]
 
 
@@ -47,16 +62,57 @@ def load_model_config(config: str, overrides: dict[str, Any], base: Path | None 
 
     ops.install()  # imports mmcv, without what it says when it is imported
     path = find(config, base)
-    try:
-        cfg = _parse(path)
-    except Exception as error:  # a config is Python: anything may go wrong inside it
-        kind = type(error).__name__
-        raise InputError(f"{path}: not an mmdet config ({kind}: {_line(error)}); correct the file") from None
+    cfg = reading.parse(path)
     if not isinstance(cfg.get("model"), dict):
+        if reading.is_of_mmdet_3(path):
+            raise InputError(f"{path}: is {reading.MMDET_3}")
         raise InputError(f"{path}: has no `model`; give the config of a detector")
+    take_in_outer(cfg)
     for key, value in overrides.items():
         _override(cfg, key, value, config)
     return cfg
+
+
+def trained_model(spec: ModelSpec, classes: int, schedule: ScheduleSpec, role: str = "student") -> Config:
+    """The config of a detector as a training builds it: classes, normalisation, initial weights, frozen stages.
+
+    `role` is what a task calls it: student or teacher.
+
+    Raises:
+        InputError: no such config, or one that no task can train.
+    """
+    cfg = load_model_config(spec.config, dict(spec.set))
+    reason = needs.refusal(cfg, role)
+    if reason:
+        raise InputError(f"{spec.config}: {reason}")
+    set_num_classes(cfg, classes)
+    set_norm(cfg, schedule.norm, schedule.norm_frozen)
+    mend_norm(cfg)
+    if not spec.pretrained:
+        drop_pretrained(cfg)
+        if not spec.init and "model.backbone.frozen_stages" not in spec.set:
+            thaw(cfg)
+    return cfg
+
+
+def teacher_model(config: str, changes: dict[str, Any], classes: int) -> Config:
+    """The config of a detector that only looks at images: its weights are given, its normalisation is what it was."""
+    cfg = load_model_config(config, changes)
+    set_num_classes(cfg, classes)
+    mend_norm(cfg)
+    drop_pretrained(cfg)
+    return cfg
+
+
+def notes(config: str) -> str | None:
+    """What of a config a task does not take, in one line; None if there is nothing to say.
+
+    Raises:
+        InputError: no such config, or a broken file.
+    """
+    path = find(config)
+    found = reading.not_taken(reading.parse(path), own=path.is_relative_to(_mim().resolve()))
+    return f"{config}: only `model` is taken; not read: {', '.join(found)}" if found else None
 
 
 def normalisation(cfg: Config) -> dict[str, Any] | None:
@@ -71,6 +127,14 @@ def normalisation(cfg: Config) -> dict[str, Any] | None:
         for step in dicts(own.get(split)):
             if step.get("type") == "Normalize":
                 return {"mean": list(step["mean"]), "std": list(step["std"]), "to_rgb": bool(step.get("to_rgb", True))}
+    return None
+
+
+def pad_divisor(cfg: Config) -> int | None:
+    """The multiple that the config's own pipeline pads images to; None if it does not say."""
+    for step in dicts((cfg.get("data") or {}).get("test")):
+        if step.get("type") == "Pad" and step.get("size_divisor"):
+            return int(step["size_divisor"])
     return None
 
 
@@ -120,18 +184,6 @@ def families() -> dict[str, list[str]]:
     return dict(groups)
 
 
-def _parse(path: Path) -> Config:
-    from mmcv import Config
-
-    for _ in range(3):
-        try:
-            return Config.fromfile(str(path))
-        except SystemError:
-            # Python before 3.11.8 counts the depth of a syntax tree wrongly when two are built at once (gh-106905).
-            continue
-    return Config.fromfile(str(path))
-
-
 def _override(cfg: Config, key: str, value: Any, config: str) -> None:
     from mmcv.utils import ConfigDict
 
@@ -164,7 +216,3 @@ def _mim() -> Path:
     if spec is None or spec.origin is None:
         raise InputError("mmdet is not installed; install kdbench with its dependencies (see the README)")
     return Path(spec.origin).parent / ".mim" / "configs"
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:200]

@@ -42,6 +42,10 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
         ops.install()
         from mmdet.models import build_detector
 
+        from kdbench.detectors import mending
+
+        mending.install()
+
     where = f"model config of type {model_cfg.get('type')}"
     with _streams(seed), quiet_mmcv(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="DeprecationWarning: pretrained is deprecated")

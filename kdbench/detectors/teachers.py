@@ -137,9 +137,7 @@ def given_teacher(storage: Path, task: TaskSpec, source: str, classes: tuple[str
 
     local = download(source, "--teacher") if "://" in source else Path(source).expanduser()
     identity = weights.weights_id(local)
-    cfg = configs.load_model_config(task.teacher.config, dict(task.teacher.set))
-    configs.set_num_classes(cfg, len(classes))
-    configs.drop_pretrained(cfg)
+    cfg = configs.teacher_model(task.teacher.config, dict(task.teacher.set), len(classes))
     model = models.build(cfg.model, seed=0)
     weights.load_weights(model, str(local), classes=classes, what="--teacher")
     reference = TeacherRef(config=task.teacher.config, set=task.teacher.set, id=f"{GIVEN}{identity}")

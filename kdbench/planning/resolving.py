@@ -52,28 +52,32 @@ def resolve_method(
 
 
 def look_at_models(task: TaskSpec, classes: Sequence[str]) -> tuple[DetectorInfo, DetectorInfo]:
-    """Build student and teacher once, with random weights: a config that does not build is found here.
+    """Build student and teacher once, as their trainings do but with random weights: what does not build is found here.
 
     Raises:
         InputError: a config is wrong, or the task's metric does not fit the model or the data.
     """
-    from kdbench.detectors import configs, models
+    from kdbench.detectors import configs, models, needs
     from kdbench.training.augmenting import check_transforms
 
     check_transforms(task.pipeline, f"task {task.name}")
     infos = []
     for role in ("student", "teacher"):
         spec = getattr(task, role)
-        cfg = configs.load_model_config(spec.config, dict(spec.set))
-        configs.set_num_classes(cfg, len(classes))
+        schedule = task.schedule if role == "student" else task.full_teacher_schedule()
+        where = f"task {task.name}, {role}"
+        try:
+            cfg = configs.trained_model(spec, len(classes), schedule, role)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
         _check_normalisation(task, role, spec, configs.normalisation(cfg))
         configs.drop_pretrained(cfg)
-        masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
-        metrics.check(task.metric, classes=len(classes), masks=masks, where=f"task {task.name}, {role}")
+        masks = needs.has_masks(cfg)
+        metrics.check(task.metric, classes=len(classes), masks=masks, boxes=needs.gives_boxes(cfg), where=where)
         model = models.build(cfg.model, seed=0)
         infos.append(models.info(model, cfg.model))
         if role == "student":
-            models.check_sizes(model, f"task {task.name}, {role}")
+            models.check_sizes(model, where)
     return infos[0], infos[1]
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdbench.data import Prepared, prepare
-from kdbench.detectors import teachers
+from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.planning.numbers import check_machine, gpus_of
 from kdbench.planning.requests import Request, check_place, read_words
 from kdbench.planning.resolving import look_at_models
+from kdbench.planning.trying import Attempts
 from kdbench.search import folders
 from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Resources, StudyPlan
@@ -30,6 +31,8 @@ class Planned:
 
     plan: StudyPlan
     data: Prepared
+    notes: tuple[str, ...] = ()
+    """What a user should know before it starts, in one line each."""
 
 
 DEFAULT_TRIALS = 20
@@ -92,7 +95,11 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         baseline = task.baseline.model_copy(update={"trials": request.trials})
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
     check_machine(plan.resources, plan.processes, address)
-    return Planned(plan, data)
+    Attempts(here=address is None).task(task, data, method.name, resolved.plain(), reference, train)
+    notes = [
+        note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
+    ]
+    return Planned(plan, data, tuple(notes))
 
 
 def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:

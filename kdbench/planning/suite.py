@@ -12,6 +12,7 @@ from kdbench.errors import InputError, did_you_mean
 from kdbench.planning.numbers import check_machine, gpus_of
 from kdbench.planning.requests import SuiteRequest, check_place, given_teachers, read_suite_words
 from kdbench.planning.resolving import look_at_models, resolve_method
+from kdbench.planning.trying import Attempts
 from kdbench.search import folders
 from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import PERSON, DatasetSpec
@@ -59,8 +60,22 @@ def plan_suite(request: SuiteRequest, storage: Path, address: str | None, *, nee
             return planned
     name = request.name or folders.free_name(storage, wish)
     folders.check_name(storage, name)
+    _try_rows(planned, here=address is None)
     planned.plan = planned.plan.model_copy(update={"study": name})
     return planned
+
+
+def _try_rows(planned: PlannedSuite, here: bool) -> None:
+    """Take a step of each kind of row and teacher whose data is there.
+
+    Raises:
+        InputError: one that fails; nothing has been trained.
+    """
+    attempts = Attempts(here)
+    rows = [(row.recipe, "student", True) for row in planned.plan.rows]
+    for recipe, role, teacher_too in (*rows, *((recipe, "teacher", False) for recipe in planned.plan.teachers)):
+        if content_hash(recipe.dataset.plain()) in planned.data:
+            attempts(recipe, planned.data_of(recipe), role, teacher_too=teacher_too)
 
 
 def make_suite_plan(

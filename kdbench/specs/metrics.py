@@ -44,18 +44,21 @@ def worse(metric: str, value: float, other: float) -> bool:
     return merit(metric, value) < merit(metric, other)
 
 
-def check(metric: str, *, classes: int, masks: bool, where: str) -> None:
+def check(metric: str, *, classes: int, masks: bool, where: str, boxes: bool = True) -> None:
     """See that a model on a dataset has such a figure, before anything is trained.
 
     Args:
         classes: of the dataset.
         masks: the model predicts instance masks.
         where: what the message begins with.
+        boxes: the model predicts boxes (SOLO's masks have none).
 
     Raises:
-        InputError: masks are wanted of a model without, or a one-class metric of several classes.
+        InputError: masks or boxes are wanted of a model without, or a one-class metric of several classes.
     """
     if metric in MASK and not masks:
         raise InputError(f"{where}: metric {metric} is of masks and the model has no mask head; take {BOX[0]}, say")
+    if metric not in MASK and not boxes:
+        raise InputError(f"{where}: metric {metric} is of boxes and the model gives masks alone; set metric={MASK[0]}")
     if metric in CROWD and classes != 1:
         raise InputError(f"{where}: metric {metric} is of one class and the data has {classes}; take {BOX[0]}, say")

@@ -57,9 +57,7 @@ def assemble(
     if registry.get(recipe.method.name).needs_teacher:
         if recipe.teacher is None or (teacher_weights is None and not random_teacher):
             raise InputError(f"method {recipe.method.name} needs a teacher and the recipe names none; add one")
-        teacher_cfg = configs.load_model_config(recipe.teacher.config, dict(recipe.teacher.set))
-        configs.set_num_classes(teacher_cfg, len(classes))
-        configs.drop_pretrained(teacher_cfg)
+        teacher_cfg = configs.teacher_model(recipe.teacher.config, dict(recipe.teacher.set), len(classes))
         teacher = models.build(teacher_cfg.model, seed=0)
         if teacher_weights is not None:
             weights.load_weights(teacher, str(teacher_weights), classes=classes, what="teacher")

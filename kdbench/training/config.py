@@ -23,23 +23,20 @@ def mmdet_config(recipe: Recipe, data: Prepared) -> Config:
     Raises:
         InputError: the model config does not exist, an override leads nowhere, or the task's metric does not fit.
     """
-    from kdbench.detectors import configs
+    from kdbench.detectors import configs, needs
+    from kdbench.training import family_pipelines as families
 
-    cfg = configs.load_model_config(recipe.student.config, dict(recipe.student.set))
-    configs.set_num_classes(cfg, len(data.classes))
-    configs.set_norm(cfg, recipe.schedule.norm, recipe.schedule.norm_frozen)
-    if not recipe.student.pretrained:
-        configs.drop_pretrained(cfg)
-        if not recipe.student.init and "model.backbone.frozen_stages" not in recipe.student.set:
-            configs.thaw(cfg)
-    with_masks = bool(cfg.model.get("roi_head", {}).get("mask_head"))
+    cfg = configs.trained_model(recipe.student, len(data.classes), recipe.schedule)
+    with_masks = needs.has_masks(cfg)
+    where = f"task {recipe.task}, student"
     if with_masks and not data.masks:
         raise InputError(
             f"task {recipe.task}: the student has a mask head and the data no masks; set dataset.masks=true where the files have them"
         )
-    metrics.check(recipe.metric, classes=len(data.classes), masks=with_masks, where=f"task {recipe.task}, student")
+    metrics.check(recipe.metric, classes=len(data.classes), masks=with_masks, boxes=needs.gives_boxes(cfg), where=where)
     schedule = recipe.schedule
     cfg.data = _data(recipe, data, with_masks)
+    families.fit(cfg)
     cfg.optimizer = optimizer(schedule)
     cfg.optimizer_config = {
         "grad_clip": {"max_norm": schedule.grad_clip, "norm_type": 2} if schedule.grad_clip else None

@@ -1,12 +1,14 @@
-"""A few training steps of a recipe with random weights, to measure time; nothing is written."""
+"""A few training steps of a recipe with random weights, to measure time or to see that they work; nothing is written."""
 
 from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import nn
 
 from kdbench import ops
 from kdbench.data import Prepared
@@ -17,9 +19,13 @@ IMAGES = 8
 
 
 class Probe:
-    """One recipe, ready to take steps on its real training images."""
+    """One recipe, ready to take steps on its real training images.
 
-    def __init__(self, recipe: Recipe, data: Prepared, device: str = "auto") -> None:
+    Args:
+        images: take steps on one batch of so many images with objects, in place of the training's batches.
+    """
+
+    def __init__(self, recipe: Recipe, data: Prepared, device: str = "auto", *, images: int | None = None) -> None:
         ops.install()
         from kdbench.data.loaders import build_dataset, train_loader
         from kdbench.training.assembly import assemble
@@ -31,8 +37,12 @@ class Probe:
         self.distiller = assemble(recipe, self.cfg, tuple(data.classes), self.device, None, random_teacher=True)
         self.distiller.train()
         self.optimizers = Optimizers(self.distiller, {**self.cfg.optimizer, "lr": 1e-6})
-        loader = train_loader(build_dataset(self.cfg.data.train), recipe.schedule.samples_per_gpu, 0, 0, 0, 1)
-        self.batches = itertools.cycle(itertools.islice(iter(loader), 4))
+        dataset = build_dataset(self.cfg.data.train)
+        if images is None:
+            loader = train_loader(dataset, recipe.schedule.samples_per_gpu, 0, 0, 0, 1)
+            self.batches: Iterator[Any] = itertools.cycle(itertools.islice(iter(loader), 4))
+        else:
+            self.batches = itertools.repeat(_with_objects(dataset, images))
 
     def step(self) -> None:
         """Forward, backward, optimizer step."""
@@ -45,6 +55,16 @@ class Probe:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
+    def evaluate_one(self, model: nn.Module) -> list[Any]:
+        """The detections of one image of the search split."""
+        from torch.utils.data import Subset
+
+        from kdbench.data.loaders import build_dataset, test_loader
+        from kdbench.evaluation.scoring import predict
+
+        first: Any = Subset(build_dataset(self.cfg.data.val), [0])
+        return predict(model, test_loader(first, 0, 0, 1), self.device)
+
     def seconds_per_test_image(self) -> float:
         from torch.utils.data import Subset
 
@@ -56,3 +76,13 @@ class Probe:
         began = time.perf_counter()
         predict(self.distiller.student, test_loader(some, 0, 0, 1), self.device)
         return (time.perf_counter() - began) / len(some)
+
+
+def _with_objects(dataset: Any, count: int) -> Any:
+    """A batch of the first images that have objects; of the first image if none has."""
+    from mmcv.parallel import collate
+
+    files = getattr(dataset, "dataset", dataset)  # inside RepeatDataset
+    having = (index for index in range(len(files)) if len(files.get_ann_info(index)["bboxes"]))
+    chosen = list(itertools.islice(having, count)) or [0]
+    return collate([files[index] for index in chosen], samples_per_gpu=len(chosen))

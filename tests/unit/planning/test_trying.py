@@ -1,0 +1,157 @@
+"""What a training would fail by is found by the plan: real steps on eight images that the test paints."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from kdbench.errors import InputError
+from kdbench.planning.study import Planned, Request, make_plan
+
+TINY = {
+    "model.backbone.depth": 18,
+    "model.backbone.base_channels": 4,
+    "model.backbone.stem_channels": 4,
+    "model.neck.in_channels": [4, 8, 16, 32],
+    "model.neck.out_channels": 8,
+    "model.bbox_head.in_channels": 8,
+    "model.bbox_head.feat_channels": 8,
+    "model.bbox_head.stacked_convs": 1,
+}
+RETINANET = "retinanet/retinanet_r18_fpn_1x_coco"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight noisy images of 128x96 with two rectangles each, with masks."""
+    folder = tmp_path_factory.mktemp("painted")
+    (folder / "images").mkdir()
+    stream, images, marks = np.random.default_rng(0), [], []
+    for number in range(8):
+        image = stream.integers(60, 120, (96, 128, 3), dtype=np.uint8)
+        for x, y, w, h in ((10, 8, 40, 30), (60, 40, 50, 44)):
+            image[y : y + h, x : x + w] = (250, 20, 20)
+            outline = [x, y, x + w, y, x + w, y + h, x, y + h]
+            mark = {"id": len(marks) + 1, "image_id": number + 1, "category_id": 1 + x % 2, "area": w * h}
+            marks.append({**mark, "bbox": [x, y, w, h], "iscrowd": 0, "segmentation": [outline]})
+        cv2.imwrite(str(folder / "images" / f"{number}.png"), image)
+        images.append({"id": number + 1, "file_name": f"{number}.png", "width": 128, "height": 96})
+    names = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    (folder / "train.json").write_text(json.dumps({"images": images, "annotations": marks, "categories": names}))
+    return folder
+
+
+def plan(
+    root: Path, folder: Path, config: str, changes: dict[str, Any] | None = None, method: str = "none", **task: Any
+) -> Planned:
+    model = {"config": config, "set": changes or {}}
+    content = {
+        "name": "painted",
+        "title": "painted",
+        "dataset": {
+            "kind": "coco",
+            "name": "painted",
+            "masks": True,
+            "train": {"annotations": "train.json", "images": "images"},
+            "search": {"cut": 2},
+            "report": {"cut": 2},
+        },
+        "pipeline": {"image_scale": [128, 96]},
+        "student": model,
+        "teacher": model,
+        "schedule": {"epochs": 1, "optimizer": "AdamW", "lr": 0.002, "samples_per_gpu": 2, "norm": "BN"},
+        **task,
+    }
+    (folder / "mine.yaml").write_text(yaml.safe_dump(content))
+    request = Request.parse({"method": method, "task": str(folder / "mine.yaml"), "data_root": str(root)}, "search")
+    return make_plan(request, folder / "home", None)
+
+
+def test_train_cfg_beside_the_model_is_taken_over(root: Path, tmp_path: Path) -> None:
+    from kdbench.detectors import configs
+
+    cfg = configs.load_model_config(RETINANET, TINY)
+    outer = {key: cfg.model.pop(key).to_dict() for key in ("train_cfg", "test_cfg")}
+    lines = [f"model = {cfg.model.to_dict()!r}", *(f"{key} = {value!r}" for key, value in outer.items())]
+    (tmp_path / "old.py").write_text("\n".join(lines) + "\n")
+    assert configs.load_model_config(str(tmp_path / "old.py"), {}).model.train_cfg.to_dict() == outer["train_cfg"]
+    plan(root, tmp_path, str(tmp_path / "old.py"))
+    (tmp_path / "both.py").write_text(f"model = {dict(cfg.model.to_dict(), train_cfg={})!r}\ntrain_cfg = {{'a': 1}}\n")
+    with pytest.raises(InputError, match="`train_cfg` in `model` and beside it"):
+        configs.load_model_config(str(tmp_path / "both.py"), {})
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("fast_rcnn/fast_rcnn_r50_fpn_1x_coco", "needs proposals.*take a detector with an RPN"),
+        ("htc/htc_r50_fpn_1x_coco", r"needs semantic maps.*set student\.model\.roi_head\.semantic_head=null"),
+        ("scnet/scnet_r50_fpn_1x_coco", "needs semantic maps.*HTC"),
+        ("panoptic_fpn/panoptic_fpn_r50_fpn_1x_coco", "semantic maps.*Mask R-CNN"),
+        ("maskformer/maskformer_r50_mstrain_16x1_75e_coco", "semantic maps.*Mask R-CNN"),
+        ("rpn/rpn_r50_fpn_1x_coco", "boxes without classes.*Faster R-CNN"),
+        ("ld/ld_r18_gflv1_r101_fpn_coco_1x", "a teacher of its own.*method of kdbench"),
+        ("solov2/solov2_light_r18_fpn_3x_coco", "gives masks alone; set metric=segm_mAP"),
+        ("convnext/mask_rcnn_convnext-t_p4_w7_fpn_fp16_ms-crop_3x_coco", "needs the module 'mmcls'"),
+    ],
+)
+def test_what_no_task_can_train_is_refused_with_the_reason(root: Path, tmp_path: Path, config: str, words: str) -> None:
+    with pytest.raises(InputError, match=f"^task painted, student: .*{words}"):
+        plan(root, tmp_path, config)
+
+
+@pytest.mark.parametrize(
+    "text", ["_base_ = 'mmdet::retinanet/x.py'\n", "model = dict(type='A', data_preprocessor={})\n"]
+)
+def test_configs_of_mmdet_3_are_refused(root: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "three.py").write_text(text)
+    with pytest.raises(InputError, match="mmdet 3"):
+        plan(root, tmp_path, str(tmp_path / "three.py"))
+
+
+def test_what_fails_in_a_step_is_one_line_and_nothing_is_written(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"student retinanet/.*fails where it takes a training step \(.*\); "
+    ) as caught:
+        plan(root, tmp_path, RETINANET, {**TINY, "model.train_cfg.assigner.pos_iou_thr": "much"})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "home" / "studies").exists()
+
+
+def test_a_method_on_levels_and_a_student_without_a_neck(root: Path, tmp_path: Path) -> None:
+    c4 = "faster_rcnn/faster_rcnn_r50_caffe_c4_1x_coco"
+    small = {"model.train_cfg.rpn_proposal.max_per_img": 20, "model.test_cfg.rpn.max_per_img": 10}
+    with pytest.raises(InputError, match=rf"student {c4}.* has no neck \(FPN\) to distil; choose"):
+        plan(root, tmp_path, c4, small, method="pkd")
+    assert not (tmp_path / "home" / "studies").exists()
+
+
+def test_random_streams_are_left_as_they_were(root: Path, tmp_path: Path) -> None:
+    plan(root, tmp_path, RETINANET, TINY)  # whatever is imported for the first time
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(3)
+    expected = (random.random(), np.random.rand(), torch.rand(1).item())
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(3)
+    (tmp_path / "again").mkdir()
+    plan(root, tmp_path / "again", RETINANET, TINY)
+    assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected
+
+
+def test_what_of_a_config_is_not_read_is_said(root: Path, tmp_path: Path) -> None:
+    from kdbench.detectors import configs
+
+    own = configs.find(RETINANET)
+    text = f"_base_ = {str(own)!r}\nload_from = 'gone.pth'\noptimizer = dict(type='None', lr=1)\n"
+    (tmp_path / "mine.py").write_text(text)
+    (note,) = plan(root, tmp_path, str(tmp_path / "mine.py"), TINY).notes
+    assert "only `model` is taken; not read: load_from (use student.init), data (use dataset" in note
+    assert plan(root, tmp_path, RETINANET, TINY).notes == ()
