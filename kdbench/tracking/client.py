@@ -38,6 +38,7 @@ def quieten() -> None:
     """Set the environment, the loggers and the warnings; before each import of mlflow."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it may have been imported before, by a notebook say
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)

@@ -72,6 +72,7 @@ def two_commands(kdbench: Callable[..., Run], source: Path, tmp_path: Path, *opt
     return storage
 
 
+@pytest.mark.slow
 def test_an_mmdet_config_with_its_own_pipeline(kdbench: Callable[..., Run], tmp_path: Path) -> None:
     (exports.roboflow(tmp_path / "toys") / "mine.py").write_text(CONFIG)
     storage = two_commands(kdbench, tmp_path / "toys" / "mine.py", tmp_path)

@@ -12,6 +12,7 @@ import yaml
 from tests.integration.running import check_mlflow, events, result, wait_for
 
 
+@pytest.mark.slow
 def test_two_stage_with_a_given_teacher(tmp_path: Path, tiny_two_stage: Path, kdbench: Callable) -> None:
     storage = tmp_path / "runs"
     common = ["--task", tiny_two_stage, "--storage", storage, "--set", "baseline.trials=1", "--epochs", 1]
