@@ -42,6 +42,8 @@ def test_wrong_uris(uri: str, says: str, tmp_path: Path) -> None:
 
 
 def refused(uri: str, storage: Path) -> tuple[str, float]:
+    import mlflow.tracking  # noqa: F401  # seconds on a slow machine, and no wait for a server
+
     began = time.monotonic()
     with pytest.raises(InputError) as caught:
         store.prepare(store.tracking_uri(storage, uri), storage)
