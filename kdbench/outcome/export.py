@@ -124,7 +124,7 @@ def _beside(target: Path) -> Iterator[Path]:
 
 def _write(folder: Path, chosen: Chosen, storage: Path, data_root: str | None) -> str | None:
     """Everything that is verified; the kind of device that it was trained on, if that is known."""
-    from kdbench.training.plain_config import ANNOTATIONS, plain_config
+    from kdbench.outcome.plain_config import ANNOTATIONS, plain_config
 
     one = chosen.trained
     root = Path(data_root).expanduser().absolute() if data_root else one.data_root

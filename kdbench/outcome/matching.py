@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from kdbench.training.looking import Truth
+    from kdbench.outcome.looking import Truth
 
 IOU = 0.5
 

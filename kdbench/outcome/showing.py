@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kdbench.leaderboard.pictures import Column
-    from kdbench.training.looking import Truth
+    from kdbench.outcome.looking import Truth
 
 POOL = 8
 """Of how many images of the split, for each that is shown, the most telling are chosen: a look, not an evaluation."""
@@ -63,8 +63,8 @@ def show(
             f"{trial.name} is {trial.end or 'not finished'} or its weights are gone; show a completed trial"
         )
     from kdbench.leaderboard.pictures import draw
+    from kdbench.outcome.looking import detections, ground_truth
     from kdbench.outcome.whole import check_whole, spoilt
-    from kdbench.training.looking import detections, ground_truth
 
     check_whole(trial)
     recipe = trial.recipe

@@ -105,8 +105,8 @@ def test_images_that_are_to_be_left_as_they_lie(tmp_path: Path, capsys: pytest.C
     assert run("export", "train", "--trial", recipe, *place, "-o", tmp_path / "out") == 0, capsys.readouterr().err
     assert "color_ignore_orientation" in (tmp_path / "out" / "config.py").read_text()
 
+    from kdbench.outcome.looking import ground_truth
     from kdbench.search.finding import find
-    from kdbench.training.looking import ground_truth
 
     one = find(tmp_path / "runs", f"train/{recipe}")
     data = prepare(one.recipe.dataset, tmp_path / "runs", root)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdbench.outcome.looking import Truth
 from kdbench.outcome.matching import hits, score
-from kdbench.training.looking import Truth
 
 BOXES = np.array([[0, 0, 10, 10], [20, 20, 40, 40]], dtype=np.float32)
 TRUTH = Truth(Path("a.png"), BOXES, np.array([0, 1]), np.zeros((0, 4), dtype=np.float32))

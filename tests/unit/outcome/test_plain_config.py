@@ -11,10 +11,10 @@ import pytest
 from kdbench.data import Prepared
 from kdbench.data.prepared import SplitFiles
 from kdbench.errors import InputError
+from kdbench.outcome.plain_config import STALE, images_root, plain_config
 from kdbench.specs.recipe import task_recipe
 from kdbench.specs.task import load_task
 from kdbench.training.config import mmdet_config
-from kdbench.training.plain_config import STALE, images_root, plain_config
 
 IMAGES = {
     "shapes": {"train": "images/train", "search": "images/search", "report": "images/report"},
