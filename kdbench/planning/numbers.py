@@ -9,7 +9,14 @@ from kdbench.errors import InputError, brief
 from kdbench.specs.base import Spec
 from kdbench.specs.study import Resources
 
-MOST = {"trials": 1_000_000, "epochs": 100_000, "seeds": 10_000, "concurrent": 100_000}
+MOST = {
+    "trials": 1_000_000,
+    "epochs": 100_000,
+    "seeds": 10_000,
+    "finalists": 1_000,
+    "patience": 1_000_000,
+    "concurrent": 100_000,
+}
 SEEDS = 2**31 - 1
 
 
@@ -25,10 +32,14 @@ def check_numbers(request: Spec) -> None:
         if value is not None and not 1 <= value <= most:
             bound = "at least 1" if value < 1 else f"at most {most}"
             raise InputError(f"--{key} {brief(value)}: must be {bound}")
-    for key, least in (("cpus", "above 0"), ("gpus", "0 or more")):
-        value = given[key]
+    for key, least in (("cpus", "above 0"), ("gpus", "0 or more"), ("hours", "above 0"), ("prior", "0 to 1")):
+        value = given.get(key)
         if value is not None and not math.isfinite(value):
             raise InputError(f"--{key} {value}: must be a finite number, {least}")
+    if (given.get("hours") or 1.0) <= 0 or given.get("hours") == 0:
+        raise InputError(f"--hours {given['hours']:g}: must be above 0")
+    if not 0 <= given.get("prior", 0) <= 1:
+        raise InputError(f"--prior {given['prior']:g}: must be 0 to 1")
     if given["cpus"] <= 0:
         raise InputError(f"--cpus {given['cpus']:g}: must be above 0")
     if given["gpus"] is not None and given["gpus"] < 0:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, field_validator
+
 from kdbench.detectors.digest import check_regular
 from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.methods import registry
@@ -13,27 +15,41 @@ from kdbench.planning.numbers import check_numbers
 from kdbench.specs.base import Spec
 from kdbench.specs.paths import writable
 from kdbench.specs.space import SpaceSpec, load_space
-from kdbench.specs.study import Algorithm, Scheduler
+from kdbench.specs.study import BASELINE, Algorithm, Allocation, Scheduler
 from kdbench.specs.suite import RowSpec, SuiteSpec, load_suite
 from kdbench.specs.task import TaskSpec, load_task
 from kdbench.tracking.store import tracking_uri
 
+ALL = "all"
+"""In place of methods: every one that suits the task's detectors."""
+
 
 class Request(Spec):
-    """What `kdbench search` was asked for, as it was given."""
+    """What `kdbench search` was asked for, as it was given.
 
-    method: str
+    Attributes:
+        methods: names of methods and presets, or `all`.
+        space: files, each for the only method or as METHOD=FILE.
+    """
+
+    methods: tuple[str, ...] = Field(min_length=1)
     task: str = "shapes"
     data_root: str | None = None
     max_bad: float = 0.01
     name: str | None = None
     trials: int | None = None
+    hours: float | None = None
     epochs: int | None = None
     seeds: int = 1
-    space: str | None = None
+    finalists: int | None = None
+    space: tuple[str, ...] = ()
     set: dict[str, Any] = {}
     algorithm: Algorithm = "optuna"
     scheduler: Scheduler = "none"
+    allocate: Allocation | None = None
+    prior: float = 0.5
+    patience: int | None = None
+    reuse: bool = True
     concurrent: int | None = None
     cpus: float = 1
     gpus: float | None = None
@@ -41,10 +57,41 @@ class Request(Spec):
     tracking_uri: str | None = None
     seed: int = 0
 
+    @field_validator("methods", "space", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given if given is not None else ()
+
     @property
-    def own(self) -> dict[str, Any]:
-        """What --set fixes of the method."""
-        return {k.removeprefix("method."): v for k, v in self.set.items() if k.startswith("method.")}
+    def arms(self) -> list[str]:
+        """The names of the arms; those of `all` are only those that may suit the task."""
+        return [name for name in registry.names() if name != BASELINE] if self.methods == (ALL,) else list(self.methods)
+
+    def own(self, arm: str) -> dict[str, Any]:
+        """What --set fixes of the method of an arm."""
+        starts = (f"{arm}.", *(["method."] if len(self.arms) == 1 else []))
+        return {
+            key.removeprefix(start): value
+            for key, value in self.set.items()
+            for start in starts
+            if key.startswith(start)
+        }
+
+    @property
+    def of_task(self) -> dict[str, Any]:
+        """What --set changes of the task."""
+        starts = ("method.", *(f"{arm}." for arm in self.arms))
+        return {key: value for key, value in self.set.items() if not key.startswith(starts)}
+
+    def space_of(self, arm: str) -> str | None:
+        """The file of an arm's search space, where one was given."""
+        for given in reversed(self.space):
+            name, equals, file = given.partition("=")
+            if equals and name == arm:
+                return file
+            if len(self.arms) == 1 and not (equals and name in self.arms):
+                return given
+        return None
 
 
 class SuiteRequest(Spec):
@@ -66,24 +113,55 @@ class SuiteRequest(Spec):
     seed: int = 0
 
 
-def read_words(request: Request) -> tuple[TaskSpec, SpaceSpec | None]:
-    """Task and search space of a request (None: its package alone knows the method), after a look that needs no library.
+def read_words(request: Request) -> tuple[TaskSpec, dict[str, SpaceSpec]]:
+    """Task and search spaces of a request, after a look that needs no library.
+
+    Returns:
+        The spaces by arm, without those of methods that their package alone knows.
 
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
     check_numbers(request)
-    method = registry.method_of(request.method)
-    changes = {k: v for k, v in request.set.items() if not k.startswith("method.")}
-    task = load_task(request.task, changes)
+    _check_arms(request)
+    methods = {arm: registry.method_of(arm) for arm in request.arms}
+    task = load_task(request.task, request.of_task)
     if request.epochs:
         # The teacher keeps its own schedule: it is trained once and serves every study of the task.
         teacher_schedule = task.full_teacher_schedule().model_dump()
         update = {"schedule": task.schedule.with_epochs(request.epochs), "teacher_schedule": teacher_schedule}
         task = task.model_copy(update=update)
-    space = load_space(method, request.space) if method else None
+    spaces = {arm: load_space(method, request.space_of(arm)) for arm, method in methods.items() if method}
     check_weights(request.teacher, "--teacher")
-    return task, space
+    return task, spaces
+
+
+def _check_arms(request: Request) -> None:
+    """See that methods, and what names them in other options, go together.
+
+    Raises:
+        InputError: says which does not.
+    """
+    names, arms = request.methods, request.arms
+    if ALL in names and len(names) > 1:
+        raise InputError(f"{ALL} means every method; name it alone, or name the methods")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"method {twice!r} is named twice; name it once")
+    if BASELINE in names and len(names) > 1:
+        raise InputError(f"{BASELINE} is the baseline, which every study has; leave it out")
+    if len(arms) == 1:
+        return
+    for key in request.set:
+        if key.startswith("method."):
+            own = f"{arms[0]}.{key.removeprefix('method.')}"
+            raise InputError(f"--set {brief(key)[1:-1]}: there are several methods; say which, e.g. {own}")
+    for given in request.space:
+        name, equals, _ = given.partition("=")
+        if not equals:
+            raise InputError(f"--space {brief(given)[1:-1]}: there are several methods; say which, e.g. {arms[0]}=FILE")
+        if name not in arms:
+            raise InputError(f"--space {brief(given)[1:-1]}: no method {brief(name)} here; {did_you_mean(name, arms)}")
 
 
 def check_place(storage: Path, uri: str | None, address: str | None) -> None:

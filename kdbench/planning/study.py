@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
-from kdbench.methods import registry
+from kdbench.planning.arms import plan_arms
 from kdbench.planning.numbers import check_machine, gpus_of
-from kdbench.planning.requests import Request, check_place, read_words
+from kdbench.planning.requests import ALL, Request, check_place, read_words
 from kdbench.planning.resolving import look_at_models
 from kdbench.planning.trying import Attempts
 from kdbench.search import folders
-from kdbench.specs.space import Domain, SpaceSpec, check_names, load_space
 from kdbench.specs.study import BASELINE, Resources, StudyPlan
 from kdbench.specs.task import data_folder
-
-if TYPE_CHECKING:
-    from kdbench.methods.base import DetectorInfo, Method
 
 __all__ = ["Planned", "Request", "make_plan"]
 
@@ -36,6 +31,10 @@ class Planned:
 
 
 DEFAULT_TRIALS = 20
+DEFAULT_OF_AN_ARM = 10
+"""Trials, where nobody says how many: of a single method, and of each of several."""
+HALVED = 3
+"""From so many arms on, trials go to those that are ahead, unless the user says otherwise."""
 
 
 def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
@@ -44,46 +43,43 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     Raises:
         InputError: one line on what is wrong, where, and how to mend it.
     """
-    task, space = read_words(request)
+    task, spaces = read_words(request)
     check_place(storage, request.tracking_uri, address)
-    name = request.name or folders.free_name(storage, f"{request.method}-{task.name.replace('/', '-')}")
+    name = request.name or folders.free_name(storage, f"{_short(request.methods)}-{task.name.replace('/', '-')}")
     folders.check_name(storage, name)
     resources = Resources(concurrent=request.concurrent, cpus=request.cpus, gpus=request.gpus or 0)
     # A task that comes with many GPUs is looked at for its data first.
     asked = task.schedule.gpus if "schedule.gpus" in request.set else 1
     check_machine(resources, asked, address)
 
-    root = data_folder(request.data_root, task)
-    method, preset = registry.resolve(request.method)
-    space = space or load_space(method.name, request.space)
-    check_names(space, list(method.Params.model_fields), f"search space {request.space or method.name}")
-    data = prepare(task.dataset, storage, root, request.max_bad)
+    data = prepare(task.dataset, storage, data_folder(request.data_root, task), request.max_bad)
     student, teacher = look_at_models(task, data.classes)
-    detector = student.kind
-    fixed = {**preset, **request.own}
-    defaults = {**method.Params().plain(), **method.default_params(student)}
-    resolved = registry.parse_params(method.name, {**defaults, **fixed}, f"--set method.* of {method.name}")
-    method.check(resolved, student, teacher if method.needs_teacher else None)
-    space = _fitted(space, method, resolved.plain(), student, teacher if method.needs_teacher else None)
+    arms = plan_arms(request, spaces, student, teacher)
     reference, train = None, False
-    if method.needs_teacher:
+    if any(arm.taught for arm in arms.arms):
         if request.teacher == "train":
             reference, train = teachers.trained_teacher(task), True
         else:
             reference = teachers.given_teacher(storage, task, request.teacher, tuple(data.classes))
+    if not arms.arms and request.trials is not None:
+        task = task.model_copy(update={"baseline": task.baseline.model_copy(update={"trials": request.trials})})
+    root = data_folder(request.data_root, task)
     plan = StudyPlan(
         study=name,
         task=task,
-        method=method.name,
-        fixed={key: resolved.plain()[key] for key in fixed},
-        space=space,
-        defaults=resolved.plain(),
-        detector=detector,
-        trials=request.trials or DEFAULT_TRIALS,
+        arms=arms.arms,
+        detector=student.kind,
+        trials=_trials(request, len(arms.arms)),
+        hours=request.hours,
+        allocate=request.allocate or ("halving" if len(arms.arms) >= HALVED else "equal"),
+        finalists=request.finalists,
         seeds=request.seeds,
         seed=request.seed,
         algorithm=request.algorithm,
         scheduler=request.scheduler,
+        prior=request.prior,
+        patience=request.patience,
+        reuse=request.reuse,
         resources=resources.model_copy(update={"gpus": gpus_of(request.gpus, address)}),
         teacher=reference,
         teacher_train=train,
@@ -91,48 +87,44 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         data=data.content,
         tracking_uri=request.tracking_uri,
     )
-    if method.name == BASELINE and request.trials is not None:
-        baseline = task.baseline.model_copy(update={"trials": request.trials})
-        plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
     check_machine(plan.resources, plan.processes, address)
-    Attempts(here=address is None).task(task, data, method.name, resolved.plain(), reference, train)
+    plan, refused = _tried(plan, data, request.methods == (ALL,), here=address is None)
     notes = [
         note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
     ]
-    return Planned(plan, data, tuple(notes))
+    return Planned(plan, data, (*notes, *arms.refused, *refused))
 
 
-def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:
-    """The default values, but for those that have to be others for the domain to be searched at all."""
-    found = dict(values)
-    for name, condition in domain.when.items():
-        if name in found and not isinstance(condition, dict):
-            found[name] = condition[0] if isinstance(condition, list) else condition
-    return found
+def _short(methods: tuple[str, ...]) -> str:
+    """The start of a study's name."""
+    return "-".join(methods) if len(methods) <= 3 else f"{methods[0]}-and-{len(methods) - 1}-more"
 
 
-def _fitted(
-    space: SpaceSpec, method: type[Method], values: dict[str, Any], student: DetectorInfo, teacher: DetectorInfo | None
-) -> SpaceSpec:
-    """The space for these detectors: without choices that the method refuses, relative ranges times the default value.
+def _trials(request: Request, arms: int) -> int | None:
+    if request.trials is not None or request.hours is not None:
+        return request.trials
+    return DEFAULT_TRIALS if arms <= 1 else DEFAULT_OF_AN_ARM * arms
 
-    So no trial is spent on what cannot be, and one file serves detectors whose published values differ.
+
+def _tried(plan: StudyPlan, data: Prepared, every: bool, here: bool) -> tuple[StudyPlan, list[str]]:
+    """The plan after a real step of everything in it; of `every` method, without those that fail, each with its line.
+
+    Raises:
+        InputError: one that was named fails.
     """
-
-    def accepted(name: str, value: Any) -> bool:
-        others = _where_searched(space.params[name], values)
+    attempts, kept, refused = Attempts(here), [], []
+    teacher, train = plan.teacher, plan.teacher_train
+    if not plan.arms:
+        attempts.task(plan.task, data, BASELINE, {}, None, False)
+    for arm in plan.arms:
+        taught = teacher if arm.taught else None
         try:
-            method.check(method.Params.parse({**others, name: value}, space.method), student, teacher)
-        except InputError:
-            return False
-        return True
-
-    params = {}
-    for name, domain in space.params.items():
-        if domain.choice is not None:
-            kept = tuple(value for value in domain.choice if accepted(name, value))
-            if not kept:
-                continue
-            domain = domain.model_copy(update={"choice": kept})
-        params[name] = domain.times(float(values[name])) if domain.relative else domain
-    return space.model_copy(update={"params": params})
+            attempts.task(plan.task, data, arm.method, arm.defaults, taught, train and arm.taught)
+            kept.append(arm)
+        except InputError as error:
+            if not every:
+                raise
+            refused.append((f"without {arm.name}: {error}", error))
+    if plan.arms and not kept:
+        raise refused[0][1]
+    return plan.model_copy(update={"arms": tuple(kept)}), [line for line, _ in refused]

@@ -53,6 +53,9 @@ class ProgressView(Listener):
     def on_note(self, trial: TrialState, text: str) -> None:
         self.console.print(f"{trial.id}: {text}", highlight=False, soft_wrap=True)
 
+    def on_news(self, text: str) -> None:
+        self._say(text)
+
     def line(self) -> str:
         """The compact view."""
         board = self.board

@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from kdbench.running.trial import run_trial
-from kdbench.search.trials import MAX_DEATHS, Trials, TrialState
+from kdbench.search.trials import MAX_DEATHS, Trials, last_costs
 
 
 class MemoryLow(Exception):
@@ -28,6 +28,8 @@ class BoardSearcher(Searcher):
         super().__init__(metric="value", mode="max")  # the board decides, so Tune need not know which way is better
         self.board, self.payload = board, payload
         self.names: dict[str, str] = {}
+        self.latest: dict[str, str] = {}
+        """Tune's trial that carries out a trial now: one that waited goes on as another of Tune's."""
         self.errors: dict[str, Path] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -37,21 +39,22 @@ class BoardSearcher(Searcher):
         trial = self.board.next()
         if trial is None:
             return Searcher.FINISHED if self.board.done else None
-        self.names[trial_id] = trial.id
+        self.names[trial_id], self.latest[trial.id] = trial.id, trial_id
         return {"payload": json.dumps(self.payload(trial)), "trial": trial.id, "processes": trial.recipe.schedule.gpus}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None: ...
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self.board.trials[self.names[trial_id]]
-        if trial.end is not None:
+        goes_on = trial.paused or self.latest[trial.id] != trial_id
+        if trial.end is not None or goes_on:
             return
         if trial.stop:
-            self.board.end(trial, "pruned", None, _last_costs(trial))
+            self.board.end(trial, "pruned", None, last_costs(trial))
         elif error:
-            self.board.end(trial, "lost", _cause_of_death(self.errors.get(trial_id)), _last_costs(trial))
+            self.board.end(trial, "lost", _cause_of_death(self.errors.get(trial_id)), last_costs(trial))
         else:
-            self.board.end(trial, "failed", "it ended without a word", _last_costs(trial))
+            self.board.end(trial, "failed", "it ended without a word", last_costs(trial))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the ledger is the state."""
@@ -161,14 +164,3 @@ def _cause_of_death(errors: Path | None) -> str:
     memory = errors is not None and errors.is_file() and "low on memory" in errors.read_text(errors="replace")
     why = " because the machine's memory ran low" if memory else ""
     return f"its process or node died {MAX_DEATHS + 1} times{why}"
-
-
-def _last_costs(trial: TrialState) -> dict[str, float]:
-    """What a trial that was stopped from outside is known to have cost and reached."""
-    if not trial.reports:
-        return {}
-    last = trial.reports[max(trial.reports)][1]
-    costs = {k: v for k, v in last.items() if k.startswith("cost/")}
-    reached = {} if trial.best is None else {f"best/{trial.recipe.metric}": trial.best}
-    maps = [figures["val/mAP"] for _, figures in trial.reports.values() if "val/mAP" in figures]
-    return {**({"best/mAP": max(maps)} if maps else {}), **reached, **costs}

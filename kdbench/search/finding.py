@@ -135,7 +135,7 @@ def _of_study(storage: Path, study: str) -> Iterator[Trained]:
     root = Path(plan.data_root) if plan.data_root else None
     found: dict[str, Trained] = {}
     for event in Ledger(folder / LEDGER).read(repair=False):
-        name = event["trial"]
+        name = event.get("trial", "")
         if event["event"] == "trial":
             recipe = Recipe.parse(event["recipe"], f"{folder / LEDGER}, trial {name}")
             known = plan.data if isinstance(plan.data, str) else plan.data.get(content_hash(recipe.dataset.plain()), "")

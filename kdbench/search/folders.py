@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.search.ledger import FILE as LEDGER
+from kdbench.search.ledger import Ledger
 from kdbench.specs.base import LONGEST_NAME
 from kdbench.specs.study import StudyPlan
 from kdbench.specs.suite import SuitePlan
@@ -54,7 +55,8 @@ def check_name(storage: Path, name: str) -> None:
         raise InputError(f"--name {brief(name)}: has {len(name)} characters; at most {LONGEST_NAME} are possible")
     if name in studies(storage):
         raise InputError(
-            f"study {name!r} exists already and is left as it is; go on with 'kdbench resume {name}' or take another --name"
+            f"study {name!r} exists already and is left as it is; go on with 'kdbench resume {name}', give it more with "
+            f"'kdbench extend {name} --trials +10', or take another --name"
         )
 
 
@@ -91,7 +93,17 @@ def open_any(storage: Path, name: str) -> tuple[Path, StudyPlan | SuitePlan]:
         return folder, SuitePlan.load(folder / SUITE)
     if not (folder / PLAN).is_file():
         raise InputError(f"no study {brief(name)} in {storage}; {did_you_mean(name, studies(storage), LISTING)}")
-    return folder, StudyPlan.load(folder / PLAN)
+    return folder, _extended(StudyPlan.load(folder / PLAN), folder / LEDGER)
+
+
+def _extended(plan: StudyPlan, ledger: Path) -> StudyPlan:
+    """The plan as the extensions in the ledger have left it."""
+    if not ledger.is_file() or b'"event": "extend"' not in ledger.read_bytes():
+        return plan
+    for event in Ledger(ledger).read(repair=False):
+        if event["event"] == "extend":
+            plan = plan.changed(event["changes"], f"{ledger}, an extension")
+    return plan
 
 
 def check_ledger(folder: Path) -> None:

@@ -62,8 +62,15 @@ KEYS = {
     "report": ("epoch", "metrics"),
     "end": ("end", "reason", "summary"),
     "retry": (),
+    "promote": ("epoch",),
 }
-"""What every reader asks of an event of each kind, besides the trial's name."""
+"""What every reader asks of an event of a trial, by its kind, besides the trial's name."""
+OF_THE_STUDY = {
+    "round": ("number", "shares"),
+    "drop": ("arm", "figure"),
+    "extend": ("changes",),
+}
+"""The same of an event of the whole study."""
 
 
 def _checked(event: Any, known: set[str]) -> dict[str, Any]:
@@ -72,7 +79,13 @@ def _checked(event: Any, known: set[str]) -> dict[str, Any]:
     Raises:
         ValueError, KeyError: it was not written by us.
     """
-    if not isinstance(event, dict) or not isinstance(event["trial"], str):
+    if not isinstance(event, dict):
+        raise ValueError
+    if event["event"] in OF_THE_STUDY:
+        if any(key not in event for key in OF_THE_STUDY[event["event"]]):
+            raise ValueError
+        return event
+    if not isinstance(event["trial"], str):
         raise ValueError
     if any(key not in event for key in KEYS[event["event"]]):
         raise ValueError

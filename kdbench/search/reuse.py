@@ -1,4 +1,4 @@
-"""What has been trained already, by recipe: a suite takes it over instead of training it again."""
+"""What has been trained already, by recipe: suites and studies take it over instead of training it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Trainings:
     """The completed trainings of a storage folder, looked up by recipe.
 
     Args:
-        data_root: where this suite's data lies: a training on other files is another one, for recipes hold no paths.
+        data_root: where the data lies: a training on other files is another one, for recipes hold no paths.
         data: identity of each dataset's annotations, by that of its specification; where both are known they decide.
         look: is shown each training before it is given out; it sets damaged weights aside.
     """

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kdbench.search.finding import Trained
-from kdbench.search.reuse import Trainings, reported, take_files
+from kdbench.search.reuse import Trainings, reported
 from kdbench.search.trials import Listener, Trials, TrialState
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.suite import PlannedRow, SuitePlan
@@ -124,11 +124,7 @@ class SuiteBoard(Trials):
         known = self._finished(trial.recipe)
         if known is None or (trial.stage == "teacher" and not known.completed):
             return self._new(trial)
-        trial.reused = known.name
-        take_files(known, self.folder / "trials" / trial.id)
-        began = self._new(trial)
-        for epoch, figures in sorted(known.reports.items()):
-            self.report(began, epoch, figures[f"val/{trial.recipe.metric}"], figures)
+        began = self.take_over(trial, known)
         if not reported(known):
             return began  # its weights are measured on the report split by a worker
         self.end(began, "completed", None, known.summary)

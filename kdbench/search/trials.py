@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kdbench.errors import RunError
-from kdbench.search.ledger import FILE, Ledger
+from kdbench.search.finding import Trained
+from kdbench.search.ledger import FILE, OF_THE_STUDY, Ledger
+from kdbench.search.reuse import take_files
 from kdbench.specs import metrics
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.study import Resources
 
 Stage = Literal["teacher", "search", "final", "suite"]
+Decision = Literal["go on", "stop", "pause"]
 REPORTED = ("teacher", "final", "suite")
 """Stages whose trainings are measured on the report split too."""
 MAX_DEATHS = 3
@@ -24,7 +27,14 @@ MAX_DEATHS = 3
 
 @dataclass
 class TrialState:
-    """A trial as the driver knows it. `end` is None until it has ended; `reused` is the training that it was taken from."""
+    """A trial as the driver knows it.
+
+    Attributes:
+        end: None until it has ended.
+        paused: it waits on its checkpoint for a promotion.
+        reused: the training that it was taken from.
+        origin: where its values come from, if neither from the sampler nor the published ones.
+    """
 
     id: str
     arm: str
@@ -40,6 +50,8 @@ class TrialState:
     running: bool = False
     started: float = 0.0
     reused: str | None = None
+    paused: bool = False
+    origin: str | None = None
 
     @property
     def given(self) -> str | None:
@@ -61,6 +73,17 @@ class TrialState:
         return -math.inf if self.best is None else metrics.merit(self.recipe.metric, self.best)
 
 
+def last_costs(trial: TrialState) -> dict[str, float]:
+    """What a trial that did not end by itself is known to have cost and reached."""
+    if not trial.reports:
+        return {}
+    last = trial.reports[max(trial.reports)][1]
+    costs = {k: v for k, v in last.items() if k.startswith("cost/")}
+    reached = {} if trial.best is None else {f"best/{trial.recipe.metric}": trial.best}
+    maps = [figures["val/mAP"] for _, figures in trial.reports.values() if "val/mAP" in figures]
+    return {**({"best/mAP": max(maps)} if maps else {}), **reached, **costs}
+
+
 class Listener:
     """Told of everything after it is in the ledger. Override what is of interest."""
 
@@ -71,6 +94,8 @@ class Listener:
     def on_end(self, trial: TrialState) -> None: ...
 
     def on_note(self, trial: TrialState, text: str) -> None: ...
+
+    def on_news(self, text: str) -> None: ...
 
 
 class Trials(ABC):
@@ -128,9 +153,12 @@ class Trials(ABC):
     def expected(self) -> tuple[int, int]:
         """How many trials there will be, and how many epochs they have together."""
 
-    def stops(self, trial: TrialState, epoch: int, value: float) -> bool:
-        """Whether a trial ends here, for what it reported."""
-        return False
+    def decide(self, trial: TrialState, epoch: int, value: float) -> Decision:
+        """What becomes of a trial for what it reported."""
+        return "go on"
+
+    def apply_to_study(self, event: dict[str, Any]) -> None:
+        """An event of the study itself happened, or is read again."""
 
     # -- what happened ------------------------------------------------------------------------------------
 
@@ -146,26 +174,26 @@ class Trials(ABC):
 
     def unfinished(self) -> TrialState | None:
         """A trial that was started in an earlier session and has not ended, now started again."""
-        waiting = (trial for trial in self.trials.values() if trial.end is None and not trial.running)
+        waiting = (t for t in self.trials.values() if t.end is None and not t.running and not t.paused)
         trial = next(waiting, None)
         return None if trial is None else self._start(trial)
 
     def report(self, trial: TrialState, epoch: int, value: float, metrics: dict[str, float]) -> bool:
-        """An evaluation came in; True: stop the trial. One that is known already changes nothing."""
+        """An evaluation came in; True: its worker ends here. One that is known already changes nothing."""
         if trial.end is None and epoch not in trial.reports:
-            stop = self.stops(trial, epoch, value)
-            self._write(
-                {"event": "report", "trial": trial.id, "epoch": epoch, "value": value, "metrics": metrics, "stop": stop}
-            )
+            decision = self.decide(trial, epoch, value)
+            event = {"event": "report", "trial": trial.id, "epoch": epoch, "value": value, "metrics": metrics}
+            event["stop"] = decision == "stop"
+            self._write({**event, "pause": True} if decision == "pause" else event)
             for listener in self.listeners:
                 listener.on_report(trial, epoch)
-        return trial.stop and epoch == max(trial.reports, default=0)
+        return (trial.stop or trial.paused) and epoch == max(trial.reports, default=0)
 
     def end(self, trial: TrialState, end: str, reason: str | None, summary: dict[str, float]) -> None:
         """A trial has ended, as one of the five end states."""
         if trial.end is not None:
             return
-        trial.running = False
+        trial.running = trial.paused = False
         self._write({"event": "end", "trial": trial.id, "end": end, "reason": reason, "summary": summary})
         for listener in self.listeners:
             listener.on_end(trial)
@@ -174,6 +202,11 @@ class Trials(ABC):
         """Something that a user should know about a trial that goes on."""
         for listener in self.listeners:
             listener.on_note(trial, text)
+
+    def tell(self, text: str) -> None:
+        """Something that a user should know about the study."""
+        for listener in self.listeners:
+            listener.on_news(text)
 
     def retry(self, ends: tuple[str, ...]) -> int:
         """Open again the trials that ended as one of `ends`; how many."""
@@ -199,6 +232,15 @@ class Trials(ABC):
             if trial.stop and trial.end is None:
                 self.end(trial, "pruned", None, {})
 
+    def take_over(self, trial: TrialState, known: Trained) -> TrialState:
+        """A trial with the files and the curve of a training of the same recipe; whoever calls ends it."""
+        trial.reused = known.name
+        take_files(known, self.folder / "trials" / trial.id)
+        began = self.trials.get(trial.id) or self._new(trial)
+        for epoch, figures in sorted(known.reports.items()):
+            self.report(began, epoch, figures[f"val/{trial.recipe.metric}"], figures)
+        return began
+
     def _new(self, trial: TrialState) -> TrialState:
         return self._start(self._add(trial))
 
@@ -212,7 +254,8 @@ class Trials(ABC):
             "proposal": trial.proposal,
             "recipe": trial.recipe.plain(),
         }
-        self._write({**event, "reused": trial.reused} if trial.reused else event)
+        told = {key: value for key in ("reused", "origin") if (value := getattr(trial, key))}
+        self._write({**event, **told})
         return self.trials[trial.id]
 
     def _start(self, trial: TrialState) -> TrialState:
@@ -228,6 +271,9 @@ class Trials(ABC):
 
     def _apply(self, event: dict[str, Any], live: bool = False) -> None:
         kind = event["event"]
+        if kind in OF_THE_STUDY:
+            self.apply_to_study(event)
+            return
         if kind == "trial":
             recipe = Recipe.parse(event["recipe"], f"{self.ledger.path}, trial {event['trial']}")
             self.trials[event["trial"]] = TrialState(
@@ -238,15 +284,20 @@ class Trials(ABC):
                 event["proposal"],
                 recipe,
                 reused=event.get("reused"),
+                origin=event.get("origin"),
             )
             return
         trial = self.trials[event["trial"]]
         if kind == "report":
             trial.reports[event["epoch"]] = (event["value"], event["metrics"])
-            trial.stop = event["stop"]
+            trial.stop, trial.paused = event["stop"], event.get("pause", False)
+            if trial.paused:
+                trial.running = False
             if not live:
-                self.stops(trial, event["epoch"], event["value"])
+                self.decide(trial, event["epoch"], event["value"])
         elif kind == "end":
             trial.end, trial.reason, trial.summary = event["end"], event["reason"], event["summary"]
         elif kind == "retry":
             trial.end = trial.reason = None
+        elif kind == "promote":
+            trial.paused = False

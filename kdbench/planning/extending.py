@@ -1,0 +1,121 @@
+"""More for a study that is there: what `kdbench extend` asks for, checked, as changes of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kdbench.data import Prepared
+from kdbench.detectors import teachers
+from kdbench.errors import InputError, brief, did_you_mean
+from kdbench.methods import registry
+from kdbench.planning.arms import plan_arms, refit
+from kdbench.planning.numbers import check_numbers
+from kdbench.planning.requests import ALL, Request
+from kdbench.planning.resolving import look_at_models
+from kdbench.planning.trying import Attempts
+from kdbench.specs.space import load_space
+from kdbench.specs.study import StudyPlan
+
+
+def extension(
+    plan: StudyPlan,
+    data: Prepared,
+    storage: Path,
+    address: str | None,
+    *,
+    trials: int | None = None,
+    hours: float | None = None,
+    seeds: int | None = None,
+    finalists: int | None = None,
+    add: Sequence[str] = (),
+    space: Sequence[str] = (),
+    resources: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The keys of the plan that change, with their new values.
+
+    Args:
+        trials, hours: on top of what the study had.
+        seeds, finalists: the new numbers.
+        add: methods that join.
+        space: METHOD=FILE, or FILE where there is one method: a new search space for a method that is there.
+        resources: keys of `Resources`.
+
+    Raises:
+        InputError: nothing was asked for, or something is wrong.
+    """
+    request = Request(
+        methods=tuple(add) or ("none",), trials=trials, hours=hours, finalists=finalists, seeds=seeds or 1, seed=plan.seed
+    )
+    check_numbers(request)
+    changes: dict[str, Any] = {}
+    if trials is not None:
+        if plan.trials is None:
+            raise InputError(f"--trials: study {plan.study} has a budget of hours alone; give --hours")
+        changes["trials"] = plan.trials + trials
+    if hours is not None:
+        if plan.hours is None:
+            raise InputError(f"--hours: study {plan.study} has a budget of trials alone; give --trials")
+        changes["hours"] = plan.hours + hours
+    for key, value in (("seeds", seeds), ("finalists", finalists)):
+        if value is not None:
+            if key == "seeds" and value < plan.seeds:
+                raise InputError(f"--seeds {value}: the study has {plan.seeds} already; give more")
+            changes[key] = value
+    if resources:
+        changes["resources"] = {**plan.resources.model_dump(), **resources}
+    arms = [arm.model_dump(mode="json", by_alias=True) for arm in plan.arms]
+    if space:
+        arms = _with_spaces(plan, data, space)
+    if add:
+        joined, more = _joined(plan, data, tuple(add), storage, address)
+        arms += joined
+        changes |= more
+    if space or add:
+        changes["arms"] = arms
+    if not changes:
+        raise InputError("nothing to add; give --trials, --hours, --seeds, --finalists, --add or --space")
+    return changes
+
+
+def _joined(
+    plan: StudyPlan, data: Prepared, names: tuple[str, ...], storage: Path, address: str | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The arms of further methods, and the teacher if they are the first that need one."""
+    known = plan.names()
+    twice = next((name for name in names if name in known), None)
+    if twice is not None or ALL in names:
+        raise InputError(f"--add {twice or ALL}: name methods that study {plan.study} does not have yet")
+    request = Request(methods=names, data_root=plan.data_root)
+    spaces = {name: load_space(method) for name in names if (method := registry.method_of(name))}
+    student, teacher = look_at_models(plan.task, data.classes)
+    arms = plan_arms(request, spaces, student, teacher).arms
+    changes: dict[str, Any] = {}
+    reference, train = plan.teacher, plan.teacher_train
+    if reference is None and any(arm.taught for arm in arms):
+        reference, train = teachers.trained_teacher(plan.task), True
+        changes = {"teacher": reference.model_dump(mode="json"), "teacher_train": True}
+    attempts = Attempts(here=address is None)
+    for arm in arms:
+        taught = reference if arm.taught else None
+        attempts.task(plan.task, data, arm.method, arm.defaults, taught, train and arm.taught)
+    return [arm.model_dump(mode="json", by_alias=True) for arm in arms], changes
+
+
+def _with_spaces(plan: StudyPlan, data: Prepared, given: Sequence[str]) -> list[dict[str, Any]]:
+    """The arms of the plan, some with another search space."""
+    names = [arm.name for arm in plan.arms]
+    files = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        if not equals:
+            if len(names) != 1:
+                raise InputError(f"--space {brief(text)[1:-1]}: there are several methods; say which, e.g. {names[0]}=FILE")
+            name, file = names[0], text
+        if name not in names:
+            raise InputError(f"--space {brief(text)[1:-1]}: no method {brief(name)} here; {did_you_mean(name, names)}")
+        files[name] = file
+    student, teacher = look_at_models(plan.task, data.classes)
+    arms = [refit(arm, files[arm.name], student, teacher) if arm.name in files else arm for arm in plan.arms]
+    return [arm.model_dump(mode="json", by_alias=True) for arm in arms]
