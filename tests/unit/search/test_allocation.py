@@ -95,7 +95,10 @@ def test_the_worse_half_goes() -> None:
 
 def test_who_lies_within_the_noise_of_the_cut_stays() -> None:
     figures = {"a": 0.400, "b": 0.397, "c": 0.394, "d": 0.3939}
-    assert cut(figures, 0.003) == (["a", "b", "c"], ["d"])  # exactly one standard deviation is within; no chain from c to d
+    assert cut(figures, 0.003) == (
+        ["a", "b", "c"],
+        ["d"],
+    )  # exactly one standard deviation is within; no chain from c to d
     assert cut(figures, 0.0029) == (["a", "b"], ["c", "d"])
     assert cut({arm: 1 - figure for arm, figure in figures.items()}, 0.003, "min") == (["a", "b", "c"], ["d"])
 
@@ -103,7 +106,10 @@ def test_who_lies_within_the_noise_of_the_cut_stays() -> None:
 def test_equal_figures_stand_in_the_order_given() -> None:
     assert cut({"a": 0.4, "b": 0.4, "c": 0.4}, None) == (["a", "b"], ["c"])
     assert cut({"c": 0.4, "b": 0.4, "a": 0.4}, None) == (["c", "b"], ["a"])
-    assert cut({"a": 0.4, "b": 0.4, "c": 0.4}, 0.0) == (["a", "b", "c"], [])  # noise is known to be nothing: a tie is one
+    assert cut({"a": 0.4, "b": 0.4, "c": 0.4}, 0.0) == (
+        ["a", "b", "c"],
+        [],
+    )  # noise is known to be nothing: a tie is one
     assert ranked({"a": 0.1, "b": 0.3, "c": 0.1}, "min") == ["a", "c", "b"]
 
 
