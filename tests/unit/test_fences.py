@@ -43,7 +43,7 @@ NARROW = {
     "testing": {"training", "detectors", "methods", "data", "specs", "ops"},
     "training": {"evaluation", "detectors", "methods", "data", "specs", "ops"},
     "evaluation": {"detectors", "data", "specs", "ops"},
-    "search": {"specs"},
+    "search": {"leaderboard", "specs"},
     "leaderboard": {"tracking", "specs"},
     "detectors": {"methods", "specs", "ops"},
     "methods": {"specs"},
