@@ -8,10 +8,11 @@ from typing import Any
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import teachers
 from kdbench.errors import RunError
+from kdbench.outcome.answer import Teacher, answer
 from kdbench.outcome.ends import check_completed
 from kdbench.outcome.report import study_report
 from kdbench.outcome.result import StudyResult
-from kdbench.outcome.summary import study_summary
+from kdbench.outcome.summary import NOTE, study_summary
 from kdbench.planning.extending import extension
 from kdbench.planning.study import Planned, Request, make_plan
 from kdbench.running.driving import Crew, drive
@@ -28,9 +29,7 @@ from kdbench.specs.study import BASELINE, StudyPlan
 from kdbench.tracking.writer import open_tracker
 
 
-def search(
-    *methods: str, storage: str | Path | None = None, address: str | None = None, **wishes: Any
-) -> StudyResult:
+def search(*methods: str, storage: str | Path | None = None, address: str | None = None, **wishes: Any) -> StudyResult:
     """Search the best recipe of one or several methods on a task, with baseline and teacher.
 
     Args:
@@ -120,9 +119,7 @@ def _run(
         evaluate = given_teacher_recipe(after.task, after.teacher)
         evaluate = None if teachers.figures(storage, evaluate) else evaluate
     finished = _finished(plan, storage)
-    board = Board(
-        plan, folder, teacher_ready=ready, evaluate=evaluate, finished=finished, listeners=crew.listeners
-    )
+    board = Board(plan, folder, teacher_ready=ready, evaluate=evaluate, finished=finished, listeners=crew.listeners)
     tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
     if after.teacher is not None and ready and TEACHER not in board.trials:
         own = teacher_recipe(after.task) if after.teacher_train else given_teacher_recipe(after.task, after.teacher)
@@ -140,6 +137,8 @@ def _run(
 
     def close(status: str) -> None:
         made = study_summary(board)
+        said = answer(board, _teacher(plan, storage))
+        made.tags[NOTE] = f"{said}\n\n{made.tags[NOTE]}" if said else made.tags[NOTE]
         tracker.close_study(plan.task.name, plan.study, summary=made.figures, status=status, tags=made.tags)
 
     drive(board, crew, payload, processes=plan.processes, address=address, on_interrupt=lambda: close("KILLED"))
@@ -151,7 +150,18 @@ def _run(
     check_completed(f"study {plan.study}", board.trials.values(), arms, folder / "trials")
     best = board.winner()
     ends = {trial.id: trial.end or "running" for trial in board.trials.values()}
-    return StudyResult(plan.study, folder, ends, best.id if best else None, best.best if best else None)
+    value, said = best.best if best else None, answer(board, _teacher(plan, storage))
+    return StudyResult(plan.study, folder, ends, best.id if best else None, value, said)
+
+
+def _teacher(plan: StudyPlan, storage: Path) -> Teacher | None:
+    """What the store knows of the study's teacher."""
+    if plan.teacher is None:
+        return None
+    own = teacher_recipe(plan.task) if plan.teacher_train else given_teacher_recipe(plan.task, plan.teacher)
+    figures, metric = teachers.figures(storage, own), plan.task.metric
+    hours = figures.get("cost/device_hours") if plan.teacher_train else None
+    return Teacher(figures.get(f"report/{metric}"), figures.get(f"best/{metric}"), hours)
 
 
 def _finished(plan: StudyPlan, storage: Path) -> Any:

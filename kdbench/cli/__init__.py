@@ -15,8 +15,11 @@ from kdbench._version import __version__
 from kdbench.errors import KDBenchError, brief, did_you_mean, of_the_system, printable
 
 COMMANDS = {
-    "search": "Search the best recipe of a method on a task.",
+    "search": "Search the best recipe of one or several methods on a task.",
     "resume": "Go on with a study that was interrupted.",
+    "extend": "Give a study more trials, hours, seeds or methods.",
+    "retry": "Start trials again that failed or were lost.",
+    "enqueue": "Have a study try values of yours next.",
     "leaderboard": "Rank finished runs, as a table or a page.",
     "compare": "Compare two studies, methods or trials.",
     "task": "Write a task file for a folder of annotated images, or from an mmdet config.",

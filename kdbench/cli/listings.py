@@ -153,7 +153,8 @@ def _studies(storage: Path) -> Listing:
         if isinstance(plan, SuitePlan):
             rows.append([name, f"suite {plan.suite}", ", ".join(plan.tasks), str(len(plan.rows) * plan.seeds)])
         else:
-            rows.append([name, plan.method, plan.task.name, str(plan.trials)])
+            budget = f"{plan.hours:g} hours" if plan.trials is None else str(plan.trials)
+            rows.append([name, plan.title, plan.task.name, budget])
     return Listing(["study", "method", "task", "trials"], rows)
 
 

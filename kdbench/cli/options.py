@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from kdbench.errors import brief
-
 storage_option = click.option(
     "--storage",
     metavar="DIR",
@@ -50,20 +48,9 @@ max_bad_option = click.option(
 
 def key_values(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
     """`--set a.b=1` options as a dict; values are read as YAML."""
-    from kdbench.specs.reading import parse_yaml
+    from kdbench.specs.reading import key_value
 
-    values: dict[str, Any] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{brief(text)} is not KEY=VALUE, e.g. --set schedule.lr=0.01")
-        values[key] = parse_yaml(value, f"--set {brief(key)[1:-1]}")
-        if isinstance(values[key], str):
-            try:  # YAML 1.1 takes 1e-3 for text
-                values[key] = float(values[key])
-            except ValueError:
-                pass
-    return values
+    return dict(key_value(text, "--set ", "--set schedule.lr=0.01") for text in given)
 
 
 set_option: Callable[..., Any] = click.option(

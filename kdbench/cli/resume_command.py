@@ -20,9 +20,6 @@ def command(study: str, address: str | None, storage: str | None, retry_failed: 
 
     folder = storage_folder(storage)
     _, plan = folders.open_any(folder, study)
-    from kdbench.planning.requests import check_place
-
-    check_place(folder, plan.tracking_uri, address)
     from kdbench.resuming import resume
 
     finish(resume(study, storage=folder, address=address, retry_failed=retry_failed), folder, plan.tracking_uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,14 +12,22 @@ from kdbench.cli.options import data_root_option, max_bad_option, set_option, wh
 
 @click.command(
     "search",
-    epilog="Example: kdbench search defeat --task bccd --data-root BCCD --trials 10 --scheduler asha",
+    epilog="Examples: kdbench search defeat --task bccd --data-root BCCD --trials 10; kdbench search all --hours 24 --seeds 5",
 )
-@click.argument("method")
+@click.argument("methods", nargs=-1, required=True, metavar="METHOD... | all")
 @click.option("--task", default="shapes", show_default=True, help="A task's name or file.")
 @data_root_option
 @max_bad_option
-@click.option("--name", metavar="STUDY", help="Name of the study [default: METHOD-TASK, numbered].")
-@click.option("--trials", type=int, metavar="N", help="Trials of the method; the baseline's come on top [default: 20].")
+@click.option("--name", metavar="STUDY", help="Name of the study [default: METHODS-TASK, numbered].")
+@click.option(
+    "--trials",
+    type=int,
+    metavar="N",
+    help="Trials of all methods together; the baseline's come on top [default: 20; of several methods 10 each].",
+)
+@click.option(
+    "--hours", type=float, metavar="H", help="Device-hours of everything: teacher, baseline, trials and finalists."
+)
 @click.option(
     "--epochs", type=int, metavar="E", help="Epochs of a trial [default: the task's]. The teacher keeps its own."
 )
@@ -28,26 +37,72 @@ from kdbench.cli.options import data_root_option, max_bad_option, set_option, wh
     default=1,
     show_default=True,
     metavar="N",
-    help="Above 1: train the best of method and baseline again with N fresh seeds, measured on the report split.",
+    help="Above 1: race the finalists with up to N fresh seeds each, measured on the report split.",
 )
-@click.option("--space", metavar="FILE", help="A search space file [default: the method's own].")
+@click.option(
+    "--finalists", type=int, metavar="K", help="Methods whose best recipe is raced, the baseline besides [default: 3]."
+)
+@click.option(
+    "--space",
+    multiple=True,
+    metavar="[METHOD=]FILE",
+    help="A search space file [default: the method's own]. Repeatable.",
+)
 @set_option
-@click.option("--algorithm", type=click.Choice(["optuna", "random", "grid"]), default="optuna", show_default=True)
-@click.option("--scheduler", type=click.Choice(["asha", "none"]), default="none", show_default=True)
+@click.option("--algorithm", type=click.Choice(["optuna", "gp", "random", "grid"]), default="optuna", show_default=True)
+@click.option(
+    "--prior",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Of the first proposals, how many are drawn around the published values.",
+)
+@click.option(
+    "--scheduler",
+    type=click.Choice(["asha", "promote", "median", "none"]),
+    default="none",
+    show_default=True,
+    help="asha and median stop trials that are behind; promote lets them wait, and goes on with the best.",
+)
+@click.option(
+    "--allocate",
+    type=click.Choice(["halving", "equal"]),
+    help="halving: the worse half of the methods goes after each round [default from three methods on]; equal: all get the same.",
+)
+@click.option(
+    "--patience",
+    type=int,
+    metavar="N",
+    help="Stop proposing when no method's last N trials brought a gain above the noise.",
+)
+@click.option("--from", "sources", multiple=True, metavar="STUDY", help="Learn from an earlier study. Repeatable.")
+@click.option("--no-reuse", is_flag=True, help="Train recipes again that were trained before in this storage folder.")
 @where_options("trials")
 @click.option("--teacher", default="train", show_default=True, metavar="FILE|URL|train", help="Weights of the teacher.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search and of its trainings.")
-@click.option("--dry-run", is_flag=True, help="Print the first recipe, the number of trials and an estimate of time.")
-def command(dry_run: bool, storage: str | None, address: str | None, changes: dict[str, Any], **wishes: Any) -> None:
-    """Search the best recipe of METHOD on a task.
+@click.option("--dry-run", is_flag=True, help="Print what the study would do and what it would cost.")
+@click.option("-o", "output", metavar="DIR", help="With --dry-run: write the first recipes there, in full.")
+def command(
+    dry_run: bool,
+    output: str | None,
+    storage: str | None,
+    address: str | None,
+    changes: dict[str, Any],
+    no_reuse: bool,
+    **wishes: Any,
+) -> None:
+    """Search the best recipe of each METHOD (or of all that suit) on a task.
 
-    Trains the teacher (once), the baseline and the method's trials, and prints the leaderboard.
+    Trains the teacher (once), the baseline and the methods' trials, and prints the answer and the leaderboard.
     """
     from kdbench.planning.requests import Request, read_words
     from kdbench.specs.paths import storage_folder
 
+    if output and not dry_run:
+        raise click.BadParameter("-o writes the recipes of --dry-run; add --dry-run")
     folder = storage_folder(storage)
-    request = Request.parse({**wishes, "set": changes}, "search")
+    request = Request.parse({**wishes, "set": changes, "reuse": not no_reuse}, "search")
     read_words(request)  # a wrong word is answered before anything large is imported
 
     from kdbench import studies
@@ -59,22 +114,30 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
     for note in planned.notes:
         click.echo(f"note: {note}", err=True)
     if dry_run:
-        from kdbench.planning.dry_run import describe
-        from kdbench.running.cluster import check_room
-
-        if address:
-            check_room(planned.plan.resources, planned.plan.processes, address)
-
-        click.echo(describe(planned, folder))
+        _dry_run(planned, folder, address, output)
         return
     finish(studies.start(planned, folder, address), folder, planned.plan.tracking_uri)
 
 
+def _dry_run(planned: Any, folder: Path, address: str | None, output: str | None) -> None:
+    from kdbench.planning.dry_run import describe, write_recipes
+    from kdbench.running.cluster import check_room
+
+    if address:
+        check_room(planned.plan.resources, planned.plan.processes, address)
+    click.echo(describe(planned, folder))
+    if output:
+        for path in write_recipes(planned, Path(output)):
+            click.echo(path)
+
+
 def finish(result: Any, folder: Any, tracking_uri: str | None) -> None:
-    """What search and resume print at the end: the study's leaderboard."""
+    """What a study prints at the end: its answer and its leaderboard."""
     from kdbench.cli.leaderboard_command import show
 
     show((result.study,), None, folder, tracking_uri, "table", None)
+    if result.answer:
+        click.echo(f"\n{result.answer}")
     click.echo(f"look at the runs: kdbench ui --storage {folder}", err=True)
     if (result.folder / "report.html").is_file():
         click.echo(f"look at the page: {result.folder / 'report.html'}", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,25 +39,25 @@ def choose(storage: Path, study: str, trial: str | None, tracking_uri: str | Non
         raise InputError(f"{SINGLE} holds the single runs of 'kdbench train'; say which with --trial HASH")
     _, plan = folders.open_any(storage, study)
     rows = _rows(study, storage, tracking_uri)
-    method = suite_method(study, rows) if isinstance(plan, SuitePlan) else plan.method
-    chosen = winner(study, method, rows, list(trainings(storage, study)))
+    methods = {suite_method(study, rows)} if isinstance(plan, SuitePlan) else {arm.method for arm in plan.arms} or {BASELINE}
+    chosen = winner(study, methods, rows, list(trainings(storage, study)))
     with_weights(chosen.trained)
     return chosen
 
 
-def winner(study: str, method: str, rows: Sequence[Row], trained: Sequence[Trained]) -> Chosen:
-    """The training that stands for the best configuration of the study's method.
+def winner(study: str, methods: Collection[str], rows: Sequence[Row], trained: Sequence[Trained]) -> Chosen:
+    """The training that stands for the best configuration of the study's methods.
 
     Finalists are measured on the report split, which the search did not see: where there are any, their row is taken
     before a better one of the search split, and of its seeds the one in the middle (of two in the middle the worse), so
     that the figure is neither lucky nor unlucky. Without finalists it is the best search trial.
 
     Raises:
-        InputError: nothing of the method is completed, or its trials are not in this storage folder.
+        InputError: nothing of the methods is completed, or its trials are not in this storage folder.
     """
-    own = [row for row in rows if row.study == study and row.method == method]
+    own = [row for row in rows if row.study == study and row.method in methods]
     if not own:
-        raise InputError(f"study {study}: no trial of {method} is completed yet; go on with: kdbench resume {study}")
+        raise InputError(f"study {study}: no trial of {', '.join(sorted(methods))} is completed yet; go on with: kdbench resume {study}")
     row = next((row for row in own if row.split == "report"), own[0])
     of_report = row.split == "report"
     key = f"{'report' if of_report else 'best'}/{row.metric}"

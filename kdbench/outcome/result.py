@@ -12,7 +12,8 @@ class StudyResult:
 
     Attributes:
         ends: trial -> end state.
-        best: trial id of the best recipe of the method, or None.
+        best: trial id of the best recipe of the methods, or None.
+        answer: what the study says, in a sentence or two; "" where it has nothing to say.
     """
 
     study: str
@@ -20,3 +21,4 @@ class StudyResult:
     ends: dict[str, str]
     best: str | None
     value: float | None
+    answer: str = ""

@@ -43,18 +43,23 @@ class _Entry:
 
 
 def study_summary(board: Board) -> StudySummary:
-    """Of a search: its best recipe against the best baseline, by the finalists where they have all ended.
+    """Of a search: its best recipe against the best baseline, by the finalists once their race is over.
 
     Units: the metric and its differences in 0..1, costs in device-hours.
     """
-    plan = board.plan
-    finals = {arm: _finalists(board, arm) for arm in plan.arms()}
-    reported = plan.seeds > 1 and all(len(entry.values) == plan.seeds for entry in finals.values() if entry)
-    reported = reported and all(finals.values())
-    found = finals if reported else {arm: _searched(board, arm) for arm in plan.arms()}
-    made = _against(found[plan.method], found[BASELINE], plan.task.metric, "report" if reported else "search")
+    plan, metric = board.plan, board.plan.task.metric
+    finals = _finalists(board)
+    reported = all(any(base == (name == BASELINE) for name in finals) for base in (True, not plan.arms))
+    found = finals if reported else {name: entry for name in plan.names() if (entry := _searched(board, name))}
+    base = found.get(BASELINE)
+    others = [entry for name, entry in found.items() if name != BASELINE]
+    best = max(others, key=lambda entry: metrics.merit(metric, entry.mean), default=None if plan.arms else base)
+    made = _against(best, base, metric, "report" if reported else "search")
     _add_counts(made, board.trials.values())
-    made.tags[NOTE] = _note(f"{plan.method} on {plan.task.name}", made, board.trials.values())
+    made.figures |= {f"arms/dropped_in_round/{drop.arm}": float(drop.round) for drop in board.rounds.drops.values()}
+    if board.rounds.drops:
+        made.tags["kdbench.dropped"] = "; ".join(str(drop) for drop in board.rounds.drops.values())
+    made.tags[NOTE] = _note(board.headline(), made, board.trials.values())
     return made
 
 
@@ -83,14 +88,16 @@ def suite_summary(board: SuiteBoard, task: str) -> StudySummary:
     return made
 
 
-def _finalists(board: Board, arm: str) -> _Entry | None:
-    best = board.best(arm)
-    if best is None:
-        return None
-    name = f"report/{best.recipe.metric}"
-    ended = [t for t in board.trials.values() if t.stage == "final" and t.arm == arm and t.end == "completed"]
-    values = {t.recipe.seed: t.summary[name] for t in ended if name in t.summary}
-    return _Entry(best.id, values) if values else None
+def _finalists(board: Board) -> dict[str, _Entry]:
+    """By arm; nobody as long as the race goes on."""
+    if board.plan.seeds < 2 or board.finals.standing().going:
+        return {}
+    found = {}
+    for best in board.finals.finalists():
+        values = {seed: value for seed, value in board.finals.figures(best).items() if value is not None}
+        if values:
+            found[best.arm] = _Entry(best.id, values)
+    return found
 
 
 def _searched(board: Board, arm: str) -> _Entry | None:

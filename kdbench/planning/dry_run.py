@@ -80,11 +80,15 @@ def trial_count(plan: StudyPlan, arm: str) -> int | None:
 def _table(plan: StudyPlan, counts: dict[str, int | None], costs: Costs) -> list[str]:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("arm", "trials", "hours each", "searches"):
-        grid.add_column(name, no_wrap=name != "searches", justify="right" if name in ("trials", "hours each") else "left")
+        grid.add_column(
+            name, no_wrap=name != "searches", justify="right" if name in ("trials", "hours each") else "left"
+        )
     for name in plan.names():
         count = counts[name]
         searched = ", ".join(key.removeprefix("training.") for key in plan.domains(name) if key not in plan.fixed(name))
-        grid.add_row(name, "by round" if count is None else str(count), f"{costs.arms[name]:.3g}", searched or "nothing")
+        grid.add_row(
+            name, "by round" if count is None else str(count), f"{costs.arms[name]:.3g}", searched or "nothing"
+        )
     out = io.StringIO()
     Console(file=out, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False).print(grid)
     return [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
@@ -101,7 +105,9 @@ def _plan_in_words(plan: StudyPlan, train_teacher: bool) -> list[str]:
     if plan.trials is not None and plan.arms:
         lines.append(f"trials: {plan.trials} of all arms together, {plan.algorithm}, scheduler {plan.scheduler}")
     if plan.hours is not None:
-        lines.append(f"budget: {plan.hours:g} device-hours of everything; a trial starts only if it fits in what is left")
+        lines.append(
+            f"budget: {plan.hours:g} device-hours of everything; a trial starts only if it fits in what is left"
+        )
     if plan.allocate == "halving" and len(plan.arms) > 1:
         rounds = allocation.number_of_rounds(len(plan.arms))
         noise = "" if plan.noise is None else f", or is within {plan.noise:.4f} of it (one std over seeds on this task)"

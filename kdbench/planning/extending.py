@@ -46,7 +46,12 @@ def extension(
         InputError: nothing was asked for, or something is wrong.
     """
     request = Request(
-        methods=tuple(add) or ("none",), trials=trials, hours=hours, finalists=finalists, seeds=seeds or 1, seed=plan.seed
+        methods=tuple(add) or ("none",),
+        trials=trials,
+        hours=hours,
+        finalists=finalists,
+        seeds=seeds or 1,
+        seed=plan.seed,
     )
     check_numbers(request)
     changes: dict[str, Any] = {}
@@ -111,7 +116,9 @@ def _with_spaces(plan: StudyPlan, data: Prepared, given: Sequence[str]) -> list[
         name, equals, file = text.partition("=")
         if not equals:
             if len(names) != 1:
-                raise InputError(f"--space {brief(text)[1:-1]}: there are several methods; say which, e.g. {names[0]}=FILE")
+                raise InputError(
+                    f"--space {brief(text)[1:-1]}: there are several methods; say which, e.g. {names[0]}=FILE"
+                )
             name, file = names[0], text
         if name not in names:
             raise InputError(f"--space {brief(text)[1:-1]}: no method {brief(name)} here; {did_you_mean(name, names)}")

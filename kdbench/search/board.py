@@ -14,7 +14,8 @@ from typing import Any
 from kdbench.search.budget import Budget
 from kdbench.search.finals import Finals
 from kdbench.search.finding import Trained
-from kdbench.search.proposals import Past, propose_new
+from kdbench.search.proposals import ask_of, past_of, told_of
+from kdbench.search.proposing import fresh
 from kdbench.search.queue import Queue
 from kdbench.search.reuse import reported
 from kdbench.search.rounds import Round, Rounds
@@ -75,7 +76,7 @@ class Board(Trials):
         self._evaluate, self._finished = evaluate, finished
         self.teacher_ready = teacher_ready or not plan.teacher_train
         self._follow(plan)
-        self._rules, self._queue, self._used_up = Rules(plan), Queue(folder), set[str]()
+        self._rules, self._queue, self._used_up = Rules(plan), Queue(folder), set[tuple[str, int]]()
         self.replay()
 
     def _follow(self, plan: StudyPlan) -> None:
@@ -227,26 +228,33 @@ class Board(Trials):
         name = self.finals.name(best, offset)
         return Start(TrialState(name, best.arm, "final", best.number, best.proposal, recipe))
 
-    def _propose(self, arm: str, by_hand: dict[str, Any] | None = None) -> Step | None:
+    def _propose(self, arm: str, by_hand: dict[str, Any] | None = None) -> Start | None:
         """A new trial of an arm: by hand, from a list of points, or of the sampler; None where its space is used up."""
         mine, entry = self._of(arm), self.plan.arm(arm)
         number = len(mine)
-        if f"{arm}-{number}" in self._used_up:
+        if (arm, number) in self._used_up:
             return None
+        if by_hand is not None:
+            return self._trial(arm, number, by_hand, BY_HAND)
         known = {trial.recipe.hash for trial in mine}
-        proposal, origin = by_hand, BY_HAND if by_hand is not None else None
-        for point in entry.points if entry and number and proposal is None else ():
-            if self.plan.recipe(arm, point.proposal, self.plan.seed).hash not in known:
-                proposal, origin = point.proposal, point.source
-                break
+        past = [*(told_of(one) for one in (entry.known if entry else ())), *(past_of(trial) for trial in mine)]
+        ask = ask_of(self.plan, arm, number)
+        proposal = fresh(ask, past, lambda values: self.plan.recipe(arm, values, self.plan.seed).hash, known)
         if proposal is None:
-            past = [Past.of(one) for one in (entry.known if entry else ())] + [Past.of_trial(trial) for trial in mine]
-            proposal = propose_new(self.plan, arm, number, past, known)
-        if proposal is None:
-            self._used_up.add(f"{arm}-{number}")
+            self._used_up.add((arm, number))
             return None
+        origin = next((p.source for p in (entry.points if entry else ()) if ask.point(p.proposal) == proposal), None)
+        return self._trial(arm, number, proposal, origin if number else None)
+
+    def _trial(self, arm: str, number: int, proposal: dict[str, Any], origin: str | None) -> Start:
         recipe = self.plan.recipe(arm, proposal, self.plan.seed)
         return Start(TrialState(f"{arm}-{number:03d}", arm, "search", number, proposal, recipe, origin=origin))
+
+    def first_trial(self, arm: str) -> TrialState:
+        """The trial that an arm begins with."""
+        step = self._propose(arm)
+        assert step is not None
+        return step.trial
 
     def _of(self, arm: str) -> Sequence[TrialState]:
         return self.rounds.of(arm)

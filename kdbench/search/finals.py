@@ -43,29 +43,35 @@ class Finals:
     def next(self) -> tuple[TrialState, int] | None:
         """A finalist and the number of the seed that it is trained with next; None: wait, or the race is over."""
         rows = {best.id: best for best in self.finalists()}
-        open_ = list(rows)
-        for offset in range(self.plan.seeds):
-            missing = next((name for name in open_ if self.name(rows[name], offset) not in self._trials), None)
-            if missing is not None:
-                return rows[missing], offset
-            if self.plan.version == FIRST_VERSION or offset + 1 < LEAST:
-                continue
-            if any(self._trials[self.name(rows[name], offset)].end is None for name in open_):
-                return None
-            open_ = self._open(rows, offset + 1)
+        if not rows:
+            return None
+        where = self.standing()
+        # Nobody stops before the least number of seeds, so these need not wait for each other.
+        for offset in range(where.seeds, max(where.seeds + 1, self._least)):
+            for name in where.going:
+                if self.name(rows[name], offset) not in self._trials:
+                    return rows[name], offset
         return None
 
-    def stopped(self) -> dict[str, str]:
-        """Finalists that got no further seed, and why."""
-        rows = {best.id: best for best in self.finalists()}
-        return dict(self._standing(rows, self.plan.seeds).stopped)
+    def standing(self) -> race.Standing:
+        """Who is in the race, and why each other stopped."""
+        finalists = self.finalists()
+        base = next((best.id for best in finalists if best.arm == BASELINE), None)
+        figures = {best.id: self.figures(best) for best in finalists}
+        mode = metrics.mode(self.plan.task.metric)
+        return race.standing(figures, base, mode=mode, least=self._least, most=self.plan.seeds)
 
-    def figures(self, best: TrialState, seeds: int) -> dict[int, float]:
-        """Seed -> figure on the report split, of a finalist's first `seeds` trainings that gave one."""
+    def figures(self, best: TrialState) -> dict[int, float | None]:
+        """Seed -> figure on the report split, of the trainings of a finalist that have ended; None without a figure."""
         found = {}
-        for offset in range(seeds):
+        for offset in range(self.plan.seeds):
             trial = self._trials.get(self.name(best, offset))
-            figure = trial.summary.get(f"report/{best.recipe.metric}") if trial and trial.end == "completed" else None
-            if trial is not None and figure is not None:
-                found[trial.recipe.seed] = figure
+            if trial is not None and trial.end is not None:
+                figure = trial.summary.get(f"report/{best.recipe.metric}")
+                found[trial.recipe.seed] = figure if trial.end == "completed" else None
         return found
+
+    @property
+    def _least(self) -> int:
+        """Studies of the first version give every finalist every seed."""
+        return self.plan.seeds if self.plan.version == FIRST_VERSION else min(LEAST, self.plan.seeds)

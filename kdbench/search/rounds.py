@@ -12,6 +12,9 @@ from kdbench.search.trials import TrialState
 from kdbench.specs import metrics
 from kdbench.specs.study import StudyPlan
 
+LEAST_HOURS = 1e-9
+"""Of a trial: none costs nothing."""
+
 
 @dataclass(frozen=True)
 class Drop:
@@ -75,8 +78,8 @@ class Rounds:
         return [arm.name for arm in self.plan.arms if arm.name not in self.drops]
 
     def figure(self, arm: str) -> float | None:
-        """The best that any trial of an arm has reported."""
-        best = max(self.of(arm), key=lambda t: t.merit, default=None)
+        """The best that any trial of an arm has reported, however it ended."""
+        best = max((t for t in self.of(arm) if t.best is not None), key=lambda t: t.merit, default=None)
         return best.best if best else None
 
     def expected(self) -> int:
@@ -139,12 +142,9 @@ class Rounds:
         number = self.rounds[-1].number + 1 if self.rounds else 1
         gone = {drop.arm for drop in drops}
         arms = [arm for arm in self.alive if arm not in gone]
-        standing = sorted(arms, key=self._merit, reverse=True)
+        standing = allocation.ranked({arm: self.figure(arm) for arm in arms}, metrics.mode(self.plan.task.metric))
         shares = self._shares(standing, self._last - number + 1)
         return Round(number, {arm: shares[arm] for arm in arms}, drops) if any(shares.values()) else None
-
-    def _merit(self, arm: str) -> float:
-        return max((t.merit for t in self.of(arm)), default=0.0)
 
     def _shares(self, standing: list[str], rounds_left: int) -> dict[str, int]:
         """How many trials each arm gets, by trials, by device-hours, or by whichever is scarcer."""
@@ -154,8 +154,8 @@ class Rounds:
             found.append(allocation.shares(standing, rounds_left, left))
         hours = self._budget.left(standing)
         if hours is not None:
-            costs = {arm: self._budget.expected(arm) for arm in standing}
-            found.append(dict.fromkeys(standing, allocation.each_by_hours(costs, rounds_left, hours)))
+            costs = {arm: max(self._budget.expected(arm), LEAST_HOURS) for arm in standing}
+            found.append(allocation.shares_by_hours(costs, rounds_left, max(0.0, hours)))
         return min(found, key=lambda shares: sum(shares.values()))
 
     def _left(self) -> int | None:
@@ -166,6 +166,5 @@ class Rounds:
     def _no_gain(self) -> bool:
         if self.plan.patience is None:
             return False
-        sign = 1 if metrics.mode(self.plan.task.metric) == "max" else -1
-        values = {arm: [sign * t.best for t in self.of(arm) if t.best is not None and t.end] for arm in self.alive}
-        return patience.exhausted(values, self.plan.patience, self.plan.noise or 0.0)
+        values = {arm: [t.best for t in self.of(arm) if t.end] for arm in self.alive}
+        return patience.exhausted(values, self.plan.patience, self.plan.noise, metrics.mode(self.plan.task.metric))

@@ -17,16 +17,22 @@ class Rules:
     """
 
     def __init__(self, plan: StudyPlan) -> None:
-        epochs, mode = plan.task.schedule.epochs, metrics.mode(plan.task.metric)
-        arms = [arm for arm in plan.names() if arm != BASELINE or plan.version == FIRST_VERSION]
         self._stopping: dict[str, Halving | Median] = {}
         self._waiting: dict[str, Promotion] = {}
-        if plan.scheduler == "asha":
-            self._stopping = {arm: Halving(epochs, mode=mode) for arm in arms}
-        elif plan.scheduler == "median":
-            self._stopping = {arm: Median(epochs, mode=mode) for arm in arms}
-        elif plan.scheduler == "promote":
-            self._waiting = {arm: Promotion(epochs, mode=mode) for arm in arms}
+        self.extend(plan)
+
+    def extend(self, plan: StudyPlan) -> None:
+        """Take in the arms that are new."""
+        epochs, mode = plan.task.schedule.epochs, metrics.mode(plan.task.metric)
+        for arm in plan.names():
+            if arm in self._stopping or arm in self._waiting or (arm == BASELINE and plan.version != FIRST_VERSION):
+                continue
+            if plan.scheduler == "asha":
+                self._stopping[arm] = Halving(epochs, mode=mode)
+            elif plan.scheduler == "median":
+                self._stopping[arm] = Median(epochs, mode=mode)
+            elif plan.scheduler == "promote":
+                self._waiting[arm] = Promotion(epochs, mode=mode)
 
     def begin(self, trial: TrialState) -> None:
         """A trial is there. The published values of an arm are trained to their end, and so is what has been already."""

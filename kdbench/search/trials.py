@@ -158,7 +158,8 @@ class Trials(ABC):
         return "go on"
 
     def apply_to_study(self, event: dict[str, Any]) -> None:
-        """An event of the study itself happened, or is read again."""
+        """An event of the study itself happened, or is read again. Suites have none."""
+        raise KeyError(event["event"])
 
     # -- what happened ------------------------------------------------------------------------------------
 

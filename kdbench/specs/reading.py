@@ -98,3 +98,25 @@ def check_plain(data: Any, where: str) -> None:
 
 def _at(key: str) -> str:
     return f": key '{brief(key)[1:-1]}'" if key else ""
+
+
+def key_value(text: str, option: str, example: str) -> tuple[str, Any]:
+    """`a.b=1` as a key and its value, which is read as YAML.
+
+    Args:
+        option: what the text was given with, as an error begins.
+        example: a right one.
+
+    Raises:
+        InputError: there is no key, or the value is broken.
+    """
+    key, equals, given = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"{option}{brief(text)} is not KEY=VALUE, e.g. {example}")
+    value = parse_yaml(given, f"{option}{brief(key)[1:-1]}")
+    if isinstance(value, str):
+        try:  # YAML 1.1 takes 1e-3 for text
+            return key, float(value)
+        except ValueError:
+            pass
+    return key, value

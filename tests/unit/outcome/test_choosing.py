@@ -38,29 +38,29 @@ def finals(*figures: float, metric: str = "mAP") -> list[Trained]:
 
 def test_the_seed_in_the_middle_of_the_finalists_and_not_the_search_trial() -> None:
     trials = [trained("defeat-000", {"best/mAP": 0.9}), *finals(0.40, 0.30, 0.35)]
-    found = winner("s", "defeat", [row("defeat-000-seed0", 0.35, split="report", n_seeds=3)], trials)
+    found = winner("s", {"defeat"}, [row("defeat-000-seed0", 0.35, split="report", n_seeds=3)], trials)
     assert found.trained.trial == "defeat-000-seed2"
     assert "3 seeds" in found.why
     assert "median mAP on the report split" in found.why
 
 
 def test_of_two_in_the_middle_the_worse_one_whichever_direction_is_better() -> None:
-    found = winner("s", "defeat", [row("defeat-000-seed0", 0.3, split="report")], finals(0.1, 0.2, 0.3, 0.4))
+    found = winner("s", {"defeat"}, [row("defeat-000-seed0", 0.3, split="report")], finals(0.1, 0.2, 0.3, 0.4))
     assert found.trained.summary["report/mAP"] == 0.2
     rows = [row("defeat-000-seed0", 0.3, split="report", metric="mMR")]
-    assert winner("s", "defeat", rows, finals(0.1, 0.2, 0.3, 0.4, metric="mMR")).trained.summary["report/mMR"] == 0.3
+    assert winner("s", {"defeat"}, rows, finals(0.1, 0.2, 0.3, 0.4, metric="mMR")).trained.summary["report/mMR"] == 0.3
 
 
 def test_finalists_come_before_a_better_row_of_the_search_split() -> None:
     rows = [row("defeat-001", 0.5), row("defeat-000-seed0", 0.3, split="report")]
     trials = [trained("defeat-001", {"best/mAP": 0.5}, lr=0.7), *finals(0.3)]
-    assert winner("s", "defeat", rows, trials).trained.trial == "defeat-000-seed0"
+    assert winner("s", {"defeat"}, rows, trials).trained.trial == "defeat-000-seed0"
 
 
 def test_without_finalists_the_first_row_of_the_method_and_study() -> None:
     rows = [row("none-000", 0.9, method="none"), row("x", 0.8, study="other"), row("defeat-001", 0.5), row("y", 0.4)]
     trials = [trained("defeat-000", {"best/mAP": 0.4}), trained("defeat-001", {"best/mAP": 0.5}, lr=0.7)]
-    found = winner("s", "defeat", rows, trials)
+    found = winner("s", {"defeat"}, rows, trials)
     assert (found.trained.trial, found.row) == ("defeat-001", rows[2])
     assert "search split" in found.why
 
@@ -69,7 +69,7 @@ def test_a_seed_that_failed_is_not_taken() -> None:
     trials = finals(0.40, 0.30)
     trials[1].end = "failed"
     rows = [row("defeat-000-seed0", 0.4, split="report")]
-    assert winner("s", "defeat", rows, trials).trained.trial == "defeat-000-seed0"
+    assert winner("s", {"defeat"}, rows, trials).trained.trial == "defeat-000-seed0"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_seed_that_failed_is_not_taken() -> None:
 )
 def test_no_winner(rows: list[Row], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        winner("s", "defeat", rows, [trained("defeat-000", {"best/mAP": 0.4})])
+        winner("s", {"defeat"}, rows, [trained("defeat-000", {"best/mAP": 0.4})])
 
 
 def test_the_row_of_a_trial_is_that_of_its_configuration() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kdbench.errors import RunError
+from kdbench.search.ask import STARTUP_TRIALS
 from kdbench.search.board import Board
 from kdbench.search.ledger import FILE, Ledger
-from kdbench.search.proposals import STARTUP_TRIALS, Past, propose
 from kdbench.search.trials import TrialState
 from kdbench.specs.recipe import given_teacher_recipe
 from kdbench.specs.space import Domain, load_space
@@ -148,16 +148,6 @@ def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b'{"event": "x"\n{"event": "y"}\n')
     with pytest.raises(RunError, match="line 1 is damaged"):
         Ledger(tmp_path / FILE).read()
-
-
-def test_proposals_do_not_depend_on_anything_but_seed_number_and_past() -> None:
-    past = [Past(p, "completed", 0.1 * i) for i in range(9) if (p := propose(plan(), "defeat", i, []))]
-    first = propose(plan(), "defeat", 9, past)
-    assert first == propose(plan(), "defeat", 9, past)
-    assert first != propose(plan(seed=1), "defeat", 9, past)
-    turned = [Past(p.proposal, p.end, -(p.value or 0)) for p in past]
-    assert len(past) > STARTUP_TRIALS
-    assert first != propose(plan(), "defeat", 9, turned), "TPE does not look at the values"
 
 
 def test_tpe_finds_a_better_region_than_its_start(tmp_path: Path) -> None:

@@ -95,7 +95,9 @@ def test_fewer_seeds_than_the_least_are_all_there_are() -> None:
         "pkd": Stop("has all 2 seeds", 2),
         "none": Stop("has all 2 seeds", 2),
     }
-    assert standing({"pkd": {1: 0.4}}, None, most=1).stopped == {"pkd": Stop("settled", 1)}  # nothing to compare it with
+    assert standing({"pkd": {1: 0.4}}, None, most=1).stopped == {
+        "pkd": Stop("settled", 1)
+    }  # nothing to compare it with
 
 
 def test_who_stopped_does_not_come_back() -> None:

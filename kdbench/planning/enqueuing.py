@@ -1,0 +1,62 @@
+"""Values by hand for a study that is there, looked at before they are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kdbench.errors import InputError, brief, did_you_mean
+from kdbench.methods import registry
+from kdbench.search.proposals import ask_of
+from kdbench.search.queue import Queue
+from kdbench.specs.reading import key_value
+from kdbench.specs.study import BASELINE, StudyPlan
+
+
+def enqueue_point(plan: StudyPlan, folder: Path, given: Sequence[str]) -> list[str]:
+    """Append a point to the study's queue.
+
+    Args:
+        given: KEY=VALUE each; a method's name first where there are several.
+
+    Returns:
+        What was taken, and what of it lies outside the search space.
+
+    Raises:
+        InputError: no such method or parameter, or a value that the method or the schedule refuses.
+    """
+    arm, texts = _arm_of(plan, list(given))
+    entry = plan.arm(arm)
+    assert entry is not None
+    values = dict(key_value(text, "", "training.lr=1.5") for text in texts)
+    domains, known = plan.domains(arm), [*entry.defaults, *plan.domains(arm)]
+    for key in values:
+        if key not in known:
+            raise InputError(f"{brief(key)[1:-1]}: {arm} has no such value to set; {did_you_mean(key, known)}")
+        if key in entry.fixed:
+            raise InputError(f"{key}: the study fixes it to {entry.fixed[key]!r}; leave it out")
+    ask = ask_of(plan, arm, 1)
+    proposal = ask.point(values)
+    own = {key: value for key, value in proposal.items() if not key.startswith("training.")}
+    registry.parse_params(entry.method, {**entry.defaults, **entry.fixed, **own}, f"values for {arm}")
+    plan.recipe(arm, proposal, plan.seed)
+    Queue(folder).add(arm, proposal)
+    outside = [key for key, value in values.items() if key not in domains or not domains[key].contains(value)]
+    lines = [f"{arm} tries next: " + ", ".join(f"{key}={value}" for key, value in proposal.items())]
+    return [*lines, f"outside the search space: {', '.join(outside)}"] if outside else lines
+
+
+def _arm_of(plan: StudyPlan, given: list[str]) -> tuple[str, list[str]]:
+    """The arm that the values are for."""
+    names = [arm.name for arm in plan.arms]
+    if not names:
+        raise InputError(f"study {plan.study} searches {BASELINE} alone; there is no method to try values of")
+    if "=" not in given[0]:
+        if given[0] not in names:
+            raise InputError(f"study {plan.study} has no method {brief(given[0])}; {did_you_mean(given[0], names)}")
+        if len(given) == 1:
+            raise InputError(f"no values for {given[0]}; give KEY=VALUE")
+        return given[0], given[1:]
+    if len(names) > 1:
+        raise InputError(f"study {plan.study} has several methods; say which, e.g. {names[0]} {given[0]}")
+    return names[0], given
