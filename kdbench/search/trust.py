@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from kdbench.leaderboard.statistics import SIGNIFICANT
 from kdbench.search.rungs import Mode, merit
 
 Curve = Mapping[int, float]
@@ -25,6 +24,8 @@ LEAST_PAIRS = 5
 """Of fewer pairs of trials nothing is said."""
 TRUSTED = 0.6
 """From this tau on the order at a rung is good enough to stop by: it is right in 8 of 10 pairs."""
+CHANCE = 0.05
+"""Agreement that chance brings at least this often is not trusted; that of the leaderboard's verdicts."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Agreement:
             return "unknown"
         if self.tau < TRUSTED:
             return "no"
-        return "yes" if self.chance < SIGNIFICANT else "perhaps"
+        return "yes" if self.chance < CHANCE else "perhaps"
 
     @property
     def figures(self) -> str:
