@@ -7,8 +7,7 @@ decisions these are.
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from kdbench.search.rungs import Mode, rungs
 
 
 class Halving:
@@ -26,12 +25,10 @@ class Halving:
         [False, True, True, False]
     """
 
-    def __init__(self, epochs: int, grace: int = 1, factor: int = 3, mode: Literal["max", "min"] = "max") -> None:
+    def __init__(self, epochs: int, grace: int = 1, factor: int = 3, mode: Mode = "max") -> None:
         self._epochs, self._factor, self._sign = epochs, factor, 1.0 if mode == "max" else -1.0
-        first = max(1, min(grace, epochs))
-        count = int(math.log((epochs + 1) / first) / math.log(factor) + 1)
         self._rungs: list[tuple[int, dict[str, float]]] = [
-            (first * factor**number, {}) for number in reversed(range(count))
+            (rung, {}) for rung in reversed(rungs(epochs, grace, factor))
         ]
         """The highest first: its epoch, and the merit of every trial that came by, stopped ones included."""
 
