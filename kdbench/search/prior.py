@@ -30,9 +30,9 @@ def around(ask: Ask, seed: int) -> dict[str, Any]:
     """Values around the published ones.
 
     A loguniform domain is drawn log-normally, a uniform or int one normally, each cut off at the domain's ends; the
-    published choice has probability one half, the others share the rest. A range with an alternative (`or`) has two
-    choices: where it is the published one's turn the value is drawn around it, where it is not, anywhere in the range.
-    Of published values outside a domain the nearest end counts.
+    published choice has probability one half, the others share the rest. So have a range and its alternative (`or`);
+    the range's value is anywhere in it where the alternative is what was published. Of published values outside a
+    domain the nearest end counts.
     """
     random = Random(seed)
     return choose(ask.domains, ask.fixed, ask.context, lambda name, domain: _draw(random, domain, ask.first.get(name)))
@@ -75,10 +75,9 @@ def _draw(random: Random, domain: Domain, published: Any) -> Any:
             return random.choice(domain.choice)
         return option if random.random() < 0.5 else random.choice(others)
     if domain.or_ is not None:
-        off = center == domain.or_
-        if off == (random.random() < 0.5):
+        if random.random() < 0.5:
             return plain(domain)
-        center = None if off else center
+        center = None if center == domain.or_ else center
     return rounded(domain, _in_range(random, domain, center))
 
 
