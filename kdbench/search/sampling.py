@@ -233,9 +233,9 @@ def reached(past: Past, whole: list[Past]) -> float | None:
         whole: the trials that completed; what they gained from that epoch on is what it would have gained.
 
     Example:
-        >>> whole = [Past({}, "completed", 0.5, {1: 0.2, 2: 0.5}), Past({}, "completed", 0.3, {1: 0.2, 2: 0.3})]
-        >>> reached(Past({}, "pruned", 0.25, {1: 0.25}), whole)
-        0.45
+        >>> whole = [Past({}, "completed", 0.75, {1: 0.25, 2: 0.75}), Past({}, "completed", 0.5, {1: 0.25, 2: 0.5})]
+        >>> reached(Past({}, "pruned", 0.125, {1: 0.125}), whole)
+        0.5
     """
     if past.end == "completed":
         return past.value if _is_figure(past.value) else None
