@@ -168,12 +168,10 @@ def choose(domains: dict[str, Domain], fixed: dict[str, Any], context: dict[str,
         pick: the searcher's choice.
     """
     values: dict[str, Any] = {}
+    seen = {**context, **fixed}
     for name, domain in domains.items():
-        if name in fixed:
-            continue
-        seen = {**context, **fixed, **values}
-        if _applies(domain, seen):
-            values[name] = _limited(domain, pick(name, domain), seen)
+        if name not in fixed and _applies(domain, seen):
+            values[name] = seen[name] = _limited(domain, pick(name, domain), seen)
     return values
 
 
