@@ -1,9 +1,9 @@
 """What the race of the finalists saves and what it costs in certainty: planted recipes whose means are known.
 
-Three finalists and the baseline, at least 3 and at most 10 seeds, seeds independent with a standard deviation of 0.3 points of
+Three finalists (or one) and the baseline, at least 3 and at most 10 seeds, seeds independent with a standard deviation of 0.3 points of
 mAP. Beside the race the same figures are judged when everybody has all ten seeds.
 
-`seeds` is how many were spent, of 40. `best_leads`: the leader is (one of) the best. `best_stopped`: the race stopped (one of)
+`seeds` is how many were spent, of 40 (or 20). `best_leads`: the leader is (one of) the best. `best_stopped`: the race stopped (one of)
 the best as behind the leader. `verdicts_race` and `verdicts_all`: the leaderboard says better or worse of the leader.
 
     python benchmarks/planted/race.py --repetitions 1000 -o benchmarks/results/planted_race.csv
@@ -21,6 +21,8 @@ from kdbench.search.race import BEHIND, standing
 
 NOISE, LEAST, MOST, BASELINE = 0.3, 3, 10, "none"
 CASES = {
+    "one, equal to the baseline": {"a": 0.0, BASELINE: 0.0},
+    "one, 0.3 above the baseline": {"a": 0.3, BASELINE: 0.0},
     "all equal": {"a": 0.0, "b": 0.0, "c": 0.0, BASELINE: 0.0},
     "equal, above the baseline": {"a": 1.0, "b": 1.0, "c": 1.0, BASELINE: 0.0},
     "0.3 and 1 behind, above the baseline": {"a": 2.0, "b": 1.7, "c": 1.0, BASELINE: 0.0},
