@@ -6,7 +6,7 @@ mAP. Beside the race the same figures are judged when everybody has all ten seed
 `seeds` is how many were spent, of 40 (or 20). `best_leads`: the leader is (one of) the best. `best_stopped`: the race stopped (one of)
 the best as behind the leader. `verdicts_race` and `verdicts_all`: the leaderboard says better or worse of the leader.
 
-    python benchmarks/planted/race.py --repetitions 1000 -o benchmarks/results/planted_race.csv
+    python benchmarks/planted/race.py --repetitions 1000 --levels 0.05 0.01 -o benchmarks/results/planted_race.csv
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CASES = {
 Figures = dict[str, dict[int, float | None]]
 
 
-def measure(case: str, repetitions: int) -> dict[str, object]:
+def measure(case: str, level: float, repetitions: int) -> dict[str, object]:
     """Percentages over the repetitions of a case, and the mean number of seeds."""
     means = CASES[case]
     best = {name for name in means if name != BASELINE and means[name] == max(means.values())}
@@ -41,7 +41,7 @@ def measure(case: str, repetitions: int) -> dict[str, object]:
         draw = random.Random(f"{case} {number}")
         whole: Figures = {name: {s: mean + draw.gauss(0, NOISE) for s in range(MOST)} for name, mean in means.items()}
         given: Figures = {name: {} for name in means}
-        while (now := standing(given, BASELINE, least=LEAST, most=MOST)).going:
+        while (now := standing(given, BASELINE, least=LEAST, most=MOST, level=level)).going:
             for name in now.going:
                 given[name][now.seeds] = whole[name][now.seeds]
         seen.append(
@@ -55,7 +55,7 @@ def measure(case: str, repetitions: int) -> dict[str, object]:
             }
         )
     figures = {name: round(statistics.fmean(one[name] for one in seen), 1) for name in seen[0]}
-    return {"case": case, "repetitions": repetitions, **figures}
+    return {"case": case, "level": level, "repetitions": repetitions, **figures}
 
 
 def _top(figures: Figures) -> str:
@@ -77,9 +77,10 @@ def _values(figures: Figures, name: str) -> dict[int, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--levels", type=float, nargs="+", default=[0.05], help="a stop needs a p below this")
     parser.add_argument("-o", "--output", metavar="CSV")
     arguments = parser.parse_args()
-    rows = [measure(case, arguments.repetitions) for case in CASES]
+    rows = [measure(case, level, arguments.repetitions) for level in arguments.levels for case in CASES]
     for row in rows:
         print(row)
     if arguments.output:

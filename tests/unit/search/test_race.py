@@ -74,6 +74,15 @@ def test_orders_are_corrected_for_all_that_are_compared_with_the_leader() -> Non
     assert standing({**one, "fgd": below(CLEAR)}, "none", most=9).stopped.keys() == {"cwd", "fgd"}
 
 
+def test_a_lower_level_asks_more_of_a_stop() -> None:
+    """0.035 for the one behind; t = 19.1 is a p of 0.0027."""
+    figures = {"pkd": seeds(LEADER), "cwd": below(HALF), "none": below(OPEN)}
+    assert standing(figures, "none", most=9, level=0.01).stopped == {}
+    clear = {"pkd": seeds(LEADER), "none": below(CLEAR)}
+    assert standing(clear, "none", most=9, level=0.01).going == ()
+    assert standing(clear, "none", most=9, level=0.002).going == ("pkd", "none")
+
+
 def test_the_verdict_is_that_of_the_leaderboard_over_all_finalists() -> None:
     """With a p of 0.035 alone it is settled; a finalist that stopped still belongs to the family, and makes it 0.07."""
     alone = {"pkd": seeds(LEADER), "none": below(HALF)}
@@ -95,7 +104,9 @@ def test_fewer_seeds_than_the_least_are_all_there_are() -> None:
         "pkd": Stop("has all 2 seeds", 2),
         "none": Stop("has all 2 seeds", 2),
     }
-    assert standing({"pkd": {1: 0.4}}, None, most=1).stopped == {"pkd": Stop("settled", 1)}  # nothing to compare it with
+    assert standing({"pkd": {1: 0.4}}, None, most=1).stopped == {
+        "pkd": Stop("settled", 1)
+    }  # nothing to compare it with
 
 
 def test_who_stopped_does_not_come_back() -> None:
@@ -186,5 +197,8 @@ def test_asked_at_any_moment_the_race_takes_the_same_course(mode: Literal["max",
 def test_what_is_no_race_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a seed"):
         standing({"pkd": {}}, None, most=0)
+    for level in (0.0, 0.1):
+        with pytest.raises(ValueError, match="at most 0.05"):
+            standing({"pkd": {}}, None, most=3, level=level)
     with pytest.raises(ValueError, match="the baseline none is not among the finalists: pkd, cwd"):
         standing({"pkd": {}, "cwd": {}}, "none", most=3)
