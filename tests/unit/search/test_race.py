@@ -169,9 +169,9 @@ def test_equal_recipes_stay_open_and_the_first_leads() -> None:
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_asked_at_any_moment_the_race_takes_the_same_course(mode: Literal["max", "min"]) -> None:
-    """A hundred races of five with noise and failures, each seed's trainings ended in random order."""
+    """Twenty races of five with noise and failures, each seed's trainings ended in random order."""
     lengths = set()
-    for number in range(100):
+    for number in range(20):
         draw = random.Random(f"{mode} {number}")
         heights = {name: draw.uniform(0.3, 0.32) for name in ("none", "a", "b", "c", "d")}
         figures: dict[str, dict[int, float | None]] = {name: {} for name in heights}
@@ -191,7 +191,7 @@ def test_asked_at_any_moment_the_race_takes_the_same_course(mode: Literal["max",
         shuffled = {name: dict(draw.sample(sorted(values.items()), len(values))) for name, values in figures.items()}
         assert standing(shuffled, "none", mode=mode, most=8) == asked
         lengths.add(asked.seeds)
-    assert len(lengths) > 3  # races that end early and late
+    assert len(lengths) > 2  # races that end early and late
 
 
 def test_what_is_no_race_is_refused() -> None:
