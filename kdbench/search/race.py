@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kdbench.leaderboard.statistics import compare, corrected
+from kdbench.leaderboard.statistics import SIGNIFICANT, Comparison, compare, corrected
 
 BEHIND = "behind the leader"
 SETTLED = "settled"
@@ -52,6 +52,7 @@ def standing(
     mode: Mode = "max",
     least: int = 3,
     most: int,
+    level: float = SIGNIFICANT,
 ) -> Standing:
     """Who gets the next seed, and why each other stopped.
 
@@ -71,20 +72,22 @@ def standing(
     a verdict against it.
 
     Formula:
-        paired t-tests, two-sided, p < 0.05 after Holm's correction. Families: the others in the race against the leader;
+        paired t-tests, two-sided, p < `level` after Holm's correction. Families: the others in the race against the leader;
         and, as on the leaderboard, every finalist against the baseline, whether still in the race or not.
-        The looks after each round are not corrected for: of two recipes that are truly equal, more than 5 % are parted
-        somewhere on the way to `most` seeds.
+        The looks after each round are not corrected for. A single finalist that truly equals the baseline gets a verdict at
+        one of the eight looks from 3 to 10 seeds in 17 % of the races and not in 5 % (`benchmarks/planted/race.py`); a lower
+        level asks more of a stop.
 
     Args:
         figures: of each finalist, by seed; seeds are given in ascending order. A seed is missing as long as its training
             has not ended; None: it ended without a figure.
         baseline: which of them is the baseline; None without one.
         least: nobody but who failed stops before having that many seeds.
-        most: as many has nobody more.
+        most: nobody gets more.
+        level: a recipe stops early only on a p below this, 0.05 (the leaderboard's) or less.
 
     Raises:
-        ValueError: `most` or `least` is below 1, or the baseline is not among the finalists.
+        ValueError: `most` or `least` is below 1, the level is none or above the leaderboard's, or the baseline is not among the finalists.
 
     Example:
         >>> seen = {"pkd": {1: 0.41, 2: 0.42, 3: 0.43}, "cwd": {1: 0.36, 2: 0.37, 3: 0.379}, "none": {1: 0.30, 2: 0.42, 3: 0.35}}
@@ -93,6 +96,8 @@ def standing(
     """
     if least < 1 or most < 1:
         raise ValueError(f"a race needs a seed, got at least {least} and at most {most}")
+    if not 0 < level <= SIGNIFICANT:
+        raise ValueError(f"the level of a stop is above 0 and at most {SIGNIFICANT}, got {level}")
     if baseline is not None and baseline not in figures:
         raise ValueError(f"the baseline {baseline} is not among the finalists: {', '.join(figures)}")
     seeds = sorted({seed for values in figures.values() for seed in values})
@@ -107,7 +112,7 @@ def standing(
         racing = [name for name in going if name not in out]
         leader = _leader([name for name in racing if name != baseline], known, mode)
         if count >= min(least, most):
-            out.update(_stops(racing, leader, baseline, known, mode))
+            out.update(_stops(racing, leader, baseline, known, mode, level))
         if count == most:
             out.update({name: f"has all {most} seeds" for name in going if name not in out})
         stopped.update({name: Stop(reason, len(known[name])) for name, reason in out.items()})
@@ -127,23 +132,33 @@ def _leader(names: list[str], known: Mapping[str, Mapping[int, float]], mode: Mo
 
 
 def _stops(
-    racing: list[str], leader: str | None, baseline: str | None, known: Mapping[str, Mapping[int, float]], mode: Mode
+    racing: list[str],
+    leader: str | None,
+    baseline: str | None,
+    known: Mapping[str, Mapping[int, float]],
+    mode: Mode,
+    level: float,
 ) -> dict[str, str]:
     """Who of those in the race stops after a round, and why."""
     if leader is None:
         return dict.fromkeys(racing, SETTLED)  # nobody is left to compare the baseline with
     others = [name for name in racing if name not in (leader, baseline)]
     orders = corrected([compare(known[name], known[leader], mode) for name in others])
-    out = {name: BEHIND for name, order in zip(others, orders, strict=True) if order.verdict == "worse"}
-    if len(out) == len(others) and (baseline not in racing or _settled(leader, baseline, known, mode)):
+    out = {name: BEHIND for name, order in zip(others, orders, strict=True) if _proven(order, level)}
+    if len(out) == len(others) and (
+        baseline not in racing or _proven(_against(leader, str(baseline), known, mode), level)
+    ):
         out.update({name: SETTLED for name in racing if name not in out})
     return out
 
 
-def _settled(leader: str, baseline: str | None, known: Mapping[str, Mapping[int, float]], mode: Mode) -> bool:
-    """Whether the leaderboard, which corrects over all finalists, says better or worse of the leader."""
-    if baseline is None:
-        return True
+def _against(leader: str, baseline: str, known: Mapping[str, Mapping[int, float]], mode: Mode) -> Comparison:
+    """The leader against the baseline as on the leaderboard, which corrects over all finalists."""
     names = [name for name in known if name != baseline and known[name]]
     family = corrected([compare(known[name], known[baseline], mode) for name in names])
-    return family[names.index(leader)].verdict in ("better", "worse")
+    return family[names.index(leader)]
+
+
+def _proven(comparison: Comparison, level: float) -> bool:
+    """Whether a difference is more than chance."""
+    return comparison.p_holm is not None and comparison.p_holm < level
