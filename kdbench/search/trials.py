@@ -194,7 +194,7 @@ class Trials(ABC):
         """A trial has ended, as one of the five end states."""
         if trial.end is not None:
             return
-        trial.running = trial.paused = False
+        trial.running = False
         self._write({"event": "end", "trial": trial.id, "end": end, "reason": reason, "summary": summary})
         for listener in self.listeners:
             listener.on_end(trial)
@@ -298,6 +298,7 @@ class Trials(ABC):
                 self.decide(trial, event["epoch"], event["value"])
         elif kind == "end":
             trial.end, trial.reason, trial.summary = event["end"], event["reason"], event["summary"]
+            trial.paused = False
         elif kind == "retry":
             trial.end = trial.reason = None
         elif kind == "promote":

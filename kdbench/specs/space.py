@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +141,20 @@ def load_space(method: str, given: str | None = None) -> SpaceSpec:
 
 def training_space(names: tuple[str, ...]) -> dict[str, Domain]:
     """Those domains of search_spaces/_training.yaml that a task searches."""
+    if not names:
+        return {}
     path: Path = resources.folder("search_spaces") / "_training.yaml"
-    shared = SpaceSpec.load(path).params
+    shared = _shared(path)
     for name in names:
         if name not in shared:
             raise InputError(f"{path}: has no training value {name!r}; {did_you_mean(name, shared)}")
     return {name: shared[name] for name in names}
+
+
+@lru_cache
+def _shared(path: Path) -> dict[str, Domain]:
+    """Read once: a study asks for it at every trial."""
+    return SpaceSpec.load(path).params
 
 
 def check_names(space: SpaceSpec, known: list[str], where: str) -> None:
