@@ -88,7 +88,7 @@ class PublishedFile(Spec):
 
     @model_validator(mode="after")
     def _rows_are_whole(self) -> PublishedFile:
-        ids = [one.id for one in (*self.rows, *self.costs)]
+        ids = [*(row.id for row in self.rows), *(claim.id for claim in self.costs)]
         twice = [claim.id for claim in self.costs if ids.count(claim.id) > 1]
         if twice:
             raise ValueError(f"cost {twice[0]} is there twice; give each claim and row its own id")
