@@ -86,7 +86,7 @@ def trained_model(spec: ModelSpec, classes: int, schedule: ScheduleSpec, role: s
     if reason:
         raise InputError(f"{spec.config}: {reason}")
     set_num_classes(cfg, classes)
-    set_norm(cfg, schedule.norm, schedule.norm_frozen)
+    set_norm(cfg, schedule.norm, schedule.freezes_norm(spec))
     mend_norm(cfg)
     if not spec.pretrained:
         drop_pretrained(cfg)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kdbench.leaderboard.configs import Config
+from kdbench.leaderboard.costs import claim_of
 from kdbench.leaderboard.row import Row
 from kdbench.leaderboard.statistics import Summary
-from kdbench.specs.published import Published, find_published
+from kdbench.specs.published import Published, find_cost_claim, find_published
 from kdbench.specs.study import BASELINE
 
 NOTHING: dict[str, Any] = {
@@ -30,6 +31,9 @@ def beside(config: Config, summary: Summary) -> dict[str, Any]:
     if not tagged:
         return NOTHING
     key = min(tagged, key=lambda run: (run.start_time or 0.0, run.run_id)).published or ""
+    claim = find_cost_claim(key)
+    if claim is not None:
+        return {**NOTHING, "published_id": key, "published_note": f"a claim on cost: {claim.claim}"}
     row = find_published(key)
     if row is None:
         return {**NOTHING, "published_id": key, "published_note": f"no published row {key} comes with this kdbench"}
@@ -56,14 +60,14 @@ def figure_of(row: Published, method: str, metric: str) -> float | None:
 def beside_published(row: Row) -> str:
     """The cell of a table: the published figure, the difference to it, and whether it is in the row's interval."""
     if row.published is None or row.published_delta is None:
-        return "?" if row.published_id else ""
+        return "?" if row.published_id and row.published_extra_saved is None else ""
     where = {True: " in", False: " out", None: ""}[row.published_inside]
     return f"{row.published:.3f} {row.published_delta:+.3f}{where}"
 
 
 def published_notes(rows: list[Row]) -> list[str]:
     """The lines below a table: how to read the column, where its figures are from, and what speaks against them."""
-    tagged = [row for row in rows if row.published_id]
+    tagged = [row for row in rows if row.published_id and claim_of(row) is None]
     if not tagged:
         return []
     notes = ["published: the printed figure, the mean less it, and in or out of the mean's interval"]

@@ -31,6 +31,10 @@ class Row(Spec):
         published_note: what speaks against leaning on the published figure, or why there is none.
         gflops: of the student on one test image, as mmcv counts: a multiplication with its addition is one.
         teacher_device_hours: of the teacher's training, where kdbench trained it.
+        extra_device_hours: beyond plain training: of one run and of its teacher's training, less those of a run of the
+            baseline. Unknown for a teacher whose training is.
+        extra_saved: by which share they are below those of the method that a published claim on cost compares it with
+            (below 0: above them), in the same study; `published_extra_saved`: the share that the source prints.
         shared: how many images of the split are in an earlier one too, so that the figure is not of unseen images.
     """
 
@@ -68,6 +72,9 @@ class Row(Spec):
     gflops: float | None = None
     teacher_device_hours: float | None = None
     shared: int | None = None
+    extra_device_hours: float | None = None
+    extra_saved: float | None = None
+    published_extra_saved: float | None = None
 
 
 NO_TEACHER = "none"

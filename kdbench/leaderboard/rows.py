@@ -8,6 +8,7 @@ from typing import Any
 
 from kdbench.leaderboard.baselines import Compared, compared
 from kdbench.leaderboard.configs import Config, configs, figure
+from kdbench.leaderboard.costs import beside_claim, extra_hours, taught
 from kdbench.leaderboard.published import beside
 from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.leaderboard.statistics import summarize
@@ -41,7 +42,7 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
         teacher = teachers.get((config.task, config.first.teacher))
         search = spent.get((config.task, config.study, config.method))
         rows.append(_row(ranks[config.task], config, against, teacher, search))
-    return rows
+    return [beside_claim(row, rows) for row in rows]
 
 
 def _spent(runs: Iterable[Run]) -> dict[tuple[str, str | None, str | None], float]:
@@ -57,7 +58,10 @@ def _spent(runs: Iterable[Run]) -> dict[tuple[str, str | None, str | None], floa
 def _row(rank: int, config: Config, against: Compared, teacher: Run | None, search: float | None) -> Row:
     summary = summarize(list(config.values.values()))
     teacher_mean = figure(teacher, config.split) if teacher is not None else None
-    taught = config.method != BASELINE and config.first.teacher is not None
+    learnt = taught(config)
+    costs = _costs(config)
+    hours = teacher.metrics.get("cost/device_hours") if learnt and teacher is not None else None
+    base = _costs(against.baseline)["device_hours"] if against.baseline is not None else None
     return Row(
         rank=rank,
         task=config.task,
@@ -73,13 +77,14 @@ def _row(rank: int, config: Config, against: Compared, teacher: Run | None, sear
         **_difference(config, against),
         teacher_mean=teacher_mean,
         gap_closed=_gap_closed(config, against.baseline, teacher_mean),
-        **_costs(config),
+        **costs,
         search_device_hours=search,
         **beside(config, summary),
         split=config.split,
-        teacher=config.first.teacher or NO_TEACHER if taught else NO_TEACHER,
-        teacher_device_hours=teacher.metrics.get("cost/device_hours") if taught and teacher is not None else None,
+        teacher=config.first.teacher or NO_TEACHER if learnt else NO_TEACHER,
+        teacher_device_hours=hours,
         shared=_shared(config),
+        extra_device_hours=extra_hours(costs["device_hours"], hours if learnt else 0.0, base),
     )
 
 

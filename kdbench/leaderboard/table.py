@@ -6,6 +6,7 @@ import io
 import textwrap
 from itertools import groupby
 
+from kdbench.leaderboard.costs import cost_notes
 from kdbench.leaderboard.published import beside_published, published_notes
 from kdbench.leaderboard.row import NO_TEACHER, Row
 from kdbench.specs import metrics
@@ -19,10 +20,12 @@ LEGEND = {
 }
 SHARED = "!"
 """Stands beside the split of a figure that is not of unseen images."""
-SPARE = ("hours", "recipe", "gap")
+SPARE = ("extra", "hours", "recipe", "gap")
+SPARE_BESIDE_COST = ("recipe", "trial", "gap", "hours")
 SPARE_BESIDE_PUBLISHED = ("trial", "seeds")
 NARROWEST_STUDY = 16
-NUMERIC = {"#", "seeds", "delta", "gap", "hours", "published"}
+NUMERIC = {"#", "seeds", "delta", "gap", "hours", "extra", "published"}
+EXTRA = "extra: device-hours beyond a run of the baseline, the training of the teacher included"
 
 
 def table(rows: list[Row]) -> str:
@@ -49,7 +52,8 @@ def _section(task: str, rows: list[Row]) -> str:
     from rich.table import Table
 
     columns = _columns(rows)
-    left_out = _fit(columns)
+    costs = any(row.published_extra_saved is not None for row in rows)
+    left_out = _fit(columns, SPARE_BESIDE_COST if costs else SPARE)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         right = "right" if _numeric(name, rows) else "left"
@@ -60,6 +64,8 @@ def _section(task: str, rows: list[Row]) -> str:
     console = Console(file=out, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False)
     console.print(grid)
     notes = _notes(rows)
+    if "extra" in columns:
+        notes.append(EXTRA)
     if left_out:
         notes.append(f"left out for width: {', '.join(left_out)}; all is in --format csv")
     notes = [line for note in notes for line in textwrap.wrap(note, WIDTH, subsequent_indent="  ")]
@@ -67,7 +73,7 @@ def _section(task: str, rows: list[Row]) -> str:
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _fit(columns: dict[str, list[str]]) -> list[str]:
+def _fit(columns: dict[str, list[str]], spare: tuple[str, ...]) -> list[str]:
     """Take out what is least needed until the table fits; the names of what is gone. A study's name can be folded."""
 
     def width() -> int:
@@ -77,8 +83,8 @@ def _fit(columns: dict[str, list[str]]) -> list[str]:
         return sum(widths.values()) + 2 * len(widths)
 
     gone: list[str] = []
-    for name in SPARE + (SPARE_BESIDE_PUBLISHED if "published" in columns else ()):
-        if width() > WIDTH:
+    for name in spare + (SPARE_BESIDE_PUBLISHED if "published" in columns else ()):
+        if name in columns and width() > WIDTH:
             del columns[name]
             gone.append(name)
     return gone
@@ -109,11 +115,14 @@ def _columns(rows: list[Row]) -> dict[str, list[str]]:
         ],
         "published": [beside_published(row) for row in rows],
         "hours": ["" if row.device_hours is None else f"{row.device_hours:.3g}" for row in rows],
+        "extra": ["" if row.extra_device_hours is None else f"{row.extra_device_hours:.3g}" for row in rows],
         "recipe": [row.recipe or "" for row in rows],
     }
+    if all(row.extra_device_hours is None for row in rows if row.method != BASELINE):
+        del columns["extra"]
     if not _several(rows):
         del columns["study"]
-    if not any(row.published_id for row in rows):
+    if not any(columns["published"]):
         del columns["published"]
     return columns
 
@@ -131,7 +140,7 @@ def _notes(rows: list[Row]) -> list[str]:
     free = sorted({row.method for row in rows if row.teacher == NO_TEACHER and row.method != BASELINE})
     if free:
         notes.append(f"trained without a teacher: {', '.join(free)}")
-    notes += published_notes(rows)
+    notes += published_notes(rows) + cost_notes(rows)
     splits = sorted({row.split for row in rows})
     notes += [LEGEND[split] for split in splits]
     if len(splits) > 1:

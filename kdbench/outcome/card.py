@@ -106,6 +106,7 @@ def evidence(chosen: Chosen) -> str:
         "share of the teacher's gap closed": "unknown" if row.gap_closed is None else f"{row.gap_closed:.0%}",
         "device-hours": f"{_number(row.device_hours)} of one run, {_number(row.search_device_hours)} of the whole search, "
         f"{_number(row.teacher_device_hours)} of the teacher's training",
+        "device-hours beyond plain training": _number(row.extra_device_hours),
         "peak memory, GiB": _number(row.peak_memory_gb),
     }
     notes = [CAVEATS[row.split]]

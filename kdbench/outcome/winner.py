@@ -70,7 +70,7 @@ def short_form(run: Run) -> dict[str, Any]:
     content: dict[str, Any] = {"task": run.task, "method": run.method, "seed": run.seed}
     content["params"] = _params(run)
     task = load_task(run.task) if run.task in resources.names("benchmarks/tasks") else None
-    usual = flatten({"schedule": task.schedule.model_dump(mode="json")}) if task else {}
+    usual = flatten({"schedule": task_recipe(task, "none", {}, {}, None, 0).plain()["schedule"]}) if task else {}
     content["training"] = {
         key.removeprefix(SCHEDULE): _value(text)
         for key, text in run.params.items()

@@ -203,5 +203,5 @@ def _same(one: SuitePlan, other: SuitePlan) -> bool:
 
 def _teachers_row(task: TaskSpec, training: dict[str, Any], seed: int) -> Recipe:
     """Plain training of the teacher's detector with the student's schedule: for tables that have the teacher's rows."""
-    recipe = task_recipe(task, "none", {}, training, None, seed)
-    return recipe.model_copy(update={"student": task.teacher, "floor": None})
+    alone = task.model_copy(update={"student": task.teacher, "floor": None})
+    return task_recipe(alone, "none", {}, training, None, seed)

@@ -17,7 +17,7 @@ from kdbench.planning.estimating import STEPS, seconds_of, text_of_hours
 from kdbench.planning.suite import PlannedSuite
 from kdbench.search.reuse import Trainings
 from kdbench.specs.base import content_hash
-from kdbench.specs.published import find_published
+from kdbench.specs.published import find_cost_claim, find_published
 from kdbench.specs.recipe import Recipe
 from kdbench.specs.suite import PlannedRow, SuitePlan
 
@@ -85,6 +85,9 @@ def _training(row: PlannedRow) -> str:
 
 def _published(row: PlannedRow) -> str:
     found = find_published(row.published) if row.published else None
+    claim = find_cost_claim(row.published) if row.published else None
+    if claim is not None:
+        return f"{claim.saved:.0%} less extra cost than {claim.less_than}"
     figure = figure_of(found, row.recipe.method.name, row.recipe.metric) if found is not None else None
     return "" if figure is None else f"{figure:.4f} {row.recipe.metric}"
 

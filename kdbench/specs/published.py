@@ -47,8 +47,35 @@ class PublishedRow(Spec):
     caveat: str | None = None
 
 
+class CostClaim(Spec):
+    """What a source says of the cost of training, beyond that of the student by itself.
+
+    Attributes:
+        claim: in words.
+        less_than: the method that it is compared with.
+        value: by how much it is lower.
+        source_kind: `abstract`, `readme`, ...; `source`: where it is printed.
+    """
+
+    id: str
+    claim: str
+    less_than: str
+    value: float = Field(ge=0, le=100)
+    unit: Literal["percent"]
+    source_kind: str
+    source: str
+
+    @property
+    def saved(self) -> float:
+        """The share in 0..1."""
+        return round(self.value / 100, 8)
+
+
 class PublishedFile(Spec):
-    """A file of benchmarks/published: one method's rows; `notes` and `facts` are what its sources say beside them."""
+    """A file of benchmarks/published: one method's rows, and what its sources claim of cost.
+
+    `notes` and `facts` are what the sources say beside them.
+    """
 
     version: Literal[1]
     method: str
@@ -56,11 +83,15 @@ class PublishedFile(Spec):
     sources: dict[str, str]
     notes: list[str] = []
     rows: list[PublishedRow]
+    costs: list[CostClaim] = []
     facts: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _rows_are_whole(self) -> PublishedFile:
-        ids = [row.id for row in self.rows]
+        ids = [*(row.id for row in self.rows), *(claim.id for claim in self.costs)]
+        twice = [claim.id for claim in self.costs if ids.count(claim.id) > 1]
+        if twice:
+            raise ValueError(f"cost {twice[0]} is there twice; give each claim and row its own id")
         for row in self.rows:
             if ids.count(row.id) > 1:
                 raise ValueError(f"row {row.id} is there twice; give each its own id")
@@ -154,21 +185,45 @@ def find_published(key: str) -> Published | None:
     return found if found is None or not part else _part(found, part)
 
 
+def find_cost_claim(key: str) -> CostClaim | None:
+    """The claim of a key, `<method>/<claim id>`, or None. Reads the file of its method only.
+
+    Example:
+        >>> find_cost_claim("lgd/cost-fgfi").saved
+        0.51
+    """
+    method, _, name = key.partition("/")
+    if not (resources.folder(FOLDER) / f"{method}.yaml").is_file():
+        return None
+    return next((claim for claim in _file(method).costs if claim.id == name), None)
+
+
 def read_published(path: Path) -> list[Published]:
     """The rows of one file.
 
     Raises:
         InputError: it is broken, or its name is not its method's.
     """
+    file = _read(path)
+    return [_row(file, row) for row in file.rows]
+
+
+def _read(path: Path) -> PublishedFile:
     file = PublishedFile.load(path)
     if file.method != path.stem:
         raise InputError(f"{path}: key 'method': {file.method} is not the file's name; call it {file.method}.yaml")
-    return [_row(file, row) for row in file.rows]
+    return file
+
+
+@cache
+def _file(method: str) -> PublishedFile:
+    return _read(resources.folder(FOLDER) / f"{method}.yaml")
 
 
 @cache
 def _rows(method: str) -> tuple[Published, ...]:
-    return tuple(read_published(resources.folder(FOLDER) / f"{method}.yaml"))
+    file = _file(method)
+    return tuple(_row(file, row) for row in file.rows)
 
 
 def _row(file: PublishedFile, row: PublishedRow) -> Published:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from kdbench.specs.base import Spec, content_hash
 from kdbench.specs.dataset import DatasetSpec
@@ -61,6 +61,15 @@ class Recipe(Spec):
     metric: str
     floor: float | None = None
     seed: int = Field(0, ge=0, lt=2**31)
+
+    @field_validator("schedule")
+    @classmethod
+    def _nothing_is_left_open(cls, schedule: ScheduleSpec, info: ValidationInfo) -> ScheduleSpec:
+        """`auto` becomes what it is for this student, so that the identity is that of the same value written out."""
+        student = info.data.get("student")
+        if student is None or schedule.norm_frozen != "auto":
+            return schedule
+        return schedule.model_copy(update={"norm_frozen": schedule.freezes_norm(student)})
 
     @property
     def hash(self) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from kdbench.errors import did_you_mean
 from kdbench.specs.base import Spec
@@ -123,7 +131,10 @@ class ScheduleSpec(Spec):
         samples_per_gpu: images in a batch of one process.
         grad_clip: maximal L2 norm of the gradient; null is none.
         gpus: number of processes, one for each GPU (on CPU: gloo processes).
-        norm, norm_frozen: batch normalisation of the student; frozen uses running statistics (mmdet's norm_eval).
+        norm: batch normalisation of the student.
+        norm_frozen: it uses running statistics in training (mmdet's norm_eval). `auto` is true for a model that starts from
+            weights (`pretrained` or `init`), and false for one from scratch: its running statistics are of nothing yet, and
+            frozen they normalise nothing. A recipe holds true or false.
         fp16: mixed precision with dynamic loss scaling.
         betas: of Adam and AdamW; null is torch's (0.9, 0.999).
         nesterov: Nesterov's momentum, of SGD.
@@ -145,7 +156,7 @@ class ScheduleSpec(Spec):
     gpus: int = Field(1, ge=1, le=1024)
     grad_clip: float | None = Field(None, gt=0)
     norm: Literal["BN", "SyncBN"] = "BN"
-    norm_frozen: bool = True
+    norm_frozen: bool | Literal["auto"] = "auto"
     fp16: bool = False
     betas: tuple[float, float] | None = None
     nesterov: bool = False
@@ -159,6 +170,14 @@ class ScheduleSpec(Spec):
             if not content.get(key):
                 content.pop(key, None)
         return content
+
+    @field_validator("norm_frozen", mode="wrap")
+    @classmethod
+    def _frozen_or_not(cls, value: Any, check: ValidatorFunctionWrapHandler) -> bool | Literal["auto"]:
+        try:
+            return check(value)  # type: ignore[no-any-return]
+        except ValidationError:
+            raise ValueError("is true, false or auto") from None
 
     @model_validator(mode="after")
     def _settings_of_the_optimizer(self) -> ScheduleSpec:
@@ -187,6 +206,17 @@ class ScheduleSpec(Spec):
         if self.steps and (list(self.steps) != sorted(set(self.steps)) or self.steps[0] < 1):
             raise ValueError("steps must be increasing epochs from 1 on")
         return self
+
+    def freezes_norm(self, model: ModelSpec) -> bool:
+        """What `norm_frozen` is for a training of `model`.
+
+        Example:
+            >>> ScheduleSpec(epochs=1, lr=0.1).freezes_norm(ModelSpec(config="retinanet/retinanet_r50_fpn_1x_coco"))
+            False
+        """
+        if self.norm_frozen == "auto":
+            return model.pretrained or model.init is not None
+        return self.norm_frozen
 
     def with_epochs(self, epochs: int) -> ScheduleSpec:
         """The same schedule squeezed or stretched to `epochs`; the steps keep their share of it."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from kdbench._version import __version__
 from kdbench.errors import InputError
+from kdbench.leaderboard.costs import cost_notes
 from kdbench.leaderboard.page.chart import Section, plural
 from kdbench.leaderboard.page.curves import learning_curves
 from kdbench.leaderboard.page.data import Board, View
@@ -150,7 +151,7 @@ def _notes(board: Board) -> list[str]:
     notes.append("± and the bars are 95 % intervals; a delta is to the baseline on the same split")
     if any(row.verdict == "single" for row in board.rows):
         notes.append("single: one seed says nothing about the difference")
-    return notes
+    return notes + cost_notes(board.rows)
 
 
 def _safe_json(data: Any) -> str:

@@ -29,6 +29,9 @@ COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "device_hours": ("hours of a run", ("device_hours",)),
     "search_device_hours": ("hours of the search", ("search_device_hours",)),
     "teacher_device_hours": ("hours of the teacher", ("teacher_device_hours",)),
+    "extra_device_hours": ("hours beyond plain training", ("extra_device_hours",)),
+    "extra_saved": ("of them saved", ("extra_saved",)),
+    "published_extra_saved": ("saved, published", ("published_extra_saved",)),
     "peak_memory_gb": ("peak memory (GiB)", ("peak_memory_gb",)),
     "sec_per_iter": ("step (s)", ("sec_per_iter",)),
     "params_m": ("parameters (M)", ("params_m",)),
@@ -133,7 +136,7 @@ def _text(key: str, line: dict[str, Any]) -> str:
         return f"±{value:.3f}" if key == "ci95" else f"{value:.3f}"
     if key == "published_inside":
         return "inside" if value else "outside"
-    if key == "gap_closed":
+    if key in ("gap_closed", "extra_saved", "published_extra_saved"):
         return f"{value:.0%}"
     if isinstance(value, float):
         return f"{value:.4g}"

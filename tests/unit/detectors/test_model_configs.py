@@ -11,6 +11,7 @@ from kdbench.detectors import configs, models
 from kdbench.errors import InputError
 from kdbench.specs import resources
 from kdbench.specs.task import load_task
+from kdbench.specs.training import ModelSpec, ScheduleSpec
 
 RETINANET = "retinanet/retinanet_r50_fpn_1x_coco"
 
@@ -155,3 +156,21 @@ def test_the_networks_of_shipped_tasks_build(name: str, role: str) -> None:
     configs.drop_pretrained(cfg)
     info = models.info(models.build(cfg.model, seed=0), cfg.model)
     assert len(info.neck_strides) == len(info.neck_channels) == 5
+
+
+@pytest.mark.parametrize(
+    ("start", "given", "frozen"),
+    [
+        ({}, {}, False),
+        ({"pretrained": True}, {}, True),
+        ({"init": "whole.pth"}, {}, True),
+        ({}, {"norm_frozen": True}, True),
+        ({"pretrained": True}, {"norm_frozen": False}, False),
+    ],
+)
+def test_norm_is_frozen_by_what_a_training_starts_from(
+    start: dict[str, Any], given: dict[str, Any], frozen: bool
+) -> None:
+    spec = ModelSpec(config=RETINANET, **start)
+    cfg = configs.trained_model(spec, 3, ScheduleSpec(epochs=1, lr=0.1, **given))
+    assert cfg.model.backbone.norm_eval is frozen

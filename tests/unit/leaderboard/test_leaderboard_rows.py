@@ -13,7 +13,8 @@ from tests.unit.leaderboard.conftest import MakeRun
 CONTRACT = (
     "rank task method study trial recipe metric n_seeds mean std ci95 baseline_mean delta delta_ci95 verdict teacher_mean "
     "gap_closed device_hours search_device_hours peak_memory_gb sec_per_iter params_m published split teacher "
-    "p_value p_holm published_id published_delta published_inside published_note gflops teacher_device_hours shared"
+    "p_value p_holm published_id published_delta published_inside published_note gflops teacher_device_hours shared "
+    "extra_device_hours extra_saved published_extra_saved"
 )
 
 

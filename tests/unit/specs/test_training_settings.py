@@ -10,8 +10,11 @@ import yaml
 
 from kdbench.errors import InputError
 from kdbench.specs import resources
-from kdbench.specs.recipe import task_recipe
-from kdbench.specs.task import data_folder, load_task
+from kdbench.specs.recipe import Recipe, task_recipe, teacher_recipe
+from kdbench.specs.task import TaskSpec, data_folder, load_task
+
+SHAPES = "23e725552741"
+"""Recipe of plain training on shapes."""
 
 
 def task_file(folder: Path, name: str = "mine", **changes: Any) -> Path:
@@ -77,3 +80,41 @@ def test_tasks_of_a_suite_with_different_data_roots_need_one_that_is_given(tmp_p
     with pytest.raises(InputError, match="--data-root"):
         data_folder(None, one, other)
     assert data_folder("both", one, other) == Path("both").absolute()
+
+
+def test_norm_statistics_are_frozen_where_there_are_some() -> None:
+    """`auto`, the default: by what each model starts from, so that student and teacher of one task may differ."""
+    data = yaml.safe_load((resources.folder("benchmarks/tasks") / "bccd.yaml").read_text())
+    del data["schedule"]["norm_frozen"]
+    scratch = TaskSpec.parse(data, "here")
+    assert scratch.schedule.norm_frozen == "auto"
+    starts: list[tuple[dict[str, Any], bool]] = [({}, False), ({"pretrained": True}, True), ({"init": "w.pth"}, True)]
+    for start, frozen in starts:
+        one = scratch.model_copy(update={"student": scratch.student.model_copy(update=start)})
+        recipe = task_recipe(one, "none", {}, {}, None, 0)
+        assert recipe.schedule.norm_frozen is frozen
+        assert teacher_recipe(one).schedule.norm_frozen is False
+        two = scratch.model_copy(update={"teacher": scratch.teacher.model_copy(update=start)})
+        assert teacher_recipe(two).schedule.norm_frozen is frozen
+        assert task_recipe(two, "none", {}, {}, None, 0).schedule.norm_frozen is False
+
+
+def test_a_recipe_has_the_identity_of_the_same_value_written_out() -> None:
+    """Also one that a suite or a user's file leaves open; the hash is that of shapes before there was `auto`."""
+    written = task_recipe(load_task("shapes"), "none", {}, {}, None, 0)
+    assert written.hash == SHAPES
+    for changes, training in (
+        ({"schedule.norm_frozen": "auto"}, {}),
+        ({"schedule.norm_frozen": True}, {"norm_frozen": "auto"}),
+    ):
+        assert task_recipe(load_task("shapes", changes), "none", {}, training, None, 0) == written
+    plain = written.plain()
+    del plain["schedule"]["norm_frozen"]
+    assert Recipe.parse(plain, "here") == written
+    plain["schedule"]["norm_frozen"] = True
+    assert Recipe.parse(plain, "here").schedule.norm_frozen is True
+
+
+def test_another_word_for_frozen_is_refused_by_its_key() -> None:
+    with pytest.raises(InputError, match=r"key 'schedule.norm_frozen': is true, false or auto \(given: 'perhaps'\)$"):
+        load_task("shapes", {"schedule.norm_frozen": "perhaps"})
