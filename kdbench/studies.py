@@ -138,6 +138,7 @@ def _run(
     def close(status: str) -> None:
         made = study_summary(board)
         said = answer(board, _teacher(plan, storage))
+        made.tags["kdbench.answer"] = said
         made.tags[NOTE] = f"{said}\n\n{made.tags[NOTE]}" if said else made.tags[NOTE]
         tracker.close_study(plan.task.name, plan.study, summary=made.figures, status=status, tags=made.tags)
 

@@ -25,7 +25,8 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
 
     Args:
         runs: trials, and the teachers that they refer to.
-        studies: rows of these only; the others serve as baselines.
+        studies: rows of these only; the others serve as baselines. Without it, what one study took over from another
+            stands once.
 
     Example:
         >>> [(row.rank, row.method, row.mean) for row in build_rows(read_runs(uri))]
@@ -33,7 +34,7 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
     """
     teachers = {(run.task, run.teacher): run for run in runs if run.kind == "teacher"}
     spent = _spent(runs)
-    shown = [config for config in configs(runs) if studies is None or config.study in studies]
+    shown = configs(_once(runs)) if studies is None else [c for c in configs(runs) if c.study in studies]
     shown.sort(key=lambda c: (c.task, -c.merit, c.method, c.study, c.config))
     rows: list[Row] = []
     ranks: dict[str, int] = defaultdict(int)
@@ -45,11 +46,17 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
     return [beside_claim(row, rows) for row in rows]
 
 
+def _once(runs: list[Run]) -> list[Run]:
+    """Without what was taken over from another run that is there."""
+    there = {f"{run.study}/{run.trial}" for run in runs if run.end == "completed"}
+    return [run for run in runs if run.reused not in there]
+
+
 def _spent(runs: Iterable[Run]) -> dict[tuple[str, str | None, str | None], float]:
-    """Device hours by task, study and method: of every trial however it ended, finalists included."""
+    """Device hours by task, study and method: of every trial however it ended, finalists included; not of others' trials."""
     hours: dict[tuple[str, str | None, str | None], float] = {}
     for run in runs:
-        if run.kind == "trial" and "cost/device_hours" in run.metrics:
+        if run.kind == "trial" and not run.reused and "cost/device_hours" in run.metrics:
             key = run.task, run.study, run.method
             hours[key] = hours.get(key, 0.0) + run.metrics["cost/device_hours"]
     return hours

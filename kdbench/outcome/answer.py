@@ -134,7 +134,9 @@ def _gap(teacher: float | None, mean: float, base: float, metric: str) -> list[s
     gap = metrics.merit(metric, teacher) - metrics.merit(metric, base)
     if gap <= 0:
         return ["The teacher is not better than the baseline."]
-    return [f"It closes {(metrics.merit(metric, mean) - metrics.merit(metric, base)) / gap:.0%} of the gap to the teacher."]
+    return [
+        f"It closes {(metrics.merit(metric, mean) - metrics.merit(metric, base)) / gap:.0%} of the gap to the teacher."
+    ]
 
 
 def _cost(board: Board, teacher: Teacher | None) -> str:

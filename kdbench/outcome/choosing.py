@@ -39,7 +39,9 @@ def choose(storage: Path, study: str, trial: str | None, tracking_uri: str | Non
         raise InputError(f"{SINGLE} holds the single runs of 'kdbench train'; say which with --trial HASH")
     _, plan = folders.open_any(storage, study)
     rows = _rows(study, storage, tracking_uri)
-    methods = {suite_method(study, rows)} if isinstance(plan, SuitePlan) else {arm.method for arm in plan.arms} or {BASELINE}
+    methods = (
+        {suite_method(study, rows)} if isinstance(plan, SuitePlan) else {arm.method for arm in plan.arms} or {BASELINE}
+    )
     chosen = winner(study, methods, rows, list(trainings(storage, study)))
     with_weights(chosen.trained)
     return chosen
@@ -57,7 +59,9 @@ def winner(study: str, methods: Collection[str], rows: Sequence[Row], trained: S
     """
     own = [row for row in rows if row.study == study and row.method in methods]
     if not own:
-        raise InputError(f"study {study}: no trial of {', '.join(sorted(methods))} is completed yet; go on with: kdbench resume {study}")
+        raise InputError(
+            f"study {study}: no trial of {', '.join(sorted(methods))} is completed yet; go on with: kdbench resume {study}"
+        )
     row = next((row for row in own if row.split == "report"), own[0])
     of_report = row.split == "report"
     key = f"{'report' if of_report else 'best'}/{row.metric}"

@@ -30,6 +30,7 @@ class Request(Spec):
     Attributes:
         methods: names of methods and presets, or `all`.
         space: files, each for the only method or as METHOD=FILE.
+        sources: earlier studies to learn from.
     """
 
     methods: tuple[str, ...] = Field(min_length=1)
@@ -50,6 +51,7 @@ class Request(Spec):
     prior: float = 0.5
     patience: int | None = None
     reuse: bool = True
+    sources: tuple[str, ...] = ()
     concurrent: int | None = None
     cpus: float = 1
     gpus: float | None = None

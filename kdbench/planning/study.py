@@ -9,6 +9,8 @@ from kdbench.data import Prepared, prepare
 from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
 from kdbench.planning.arms import plan_arms
+from kdbench.planning.estimating import measure, with_costs
+from kdbench.planning.learning import learn, noise_of
 from kdbench.planning.numbers import check_machine, gpus_of
 from kdbench.planning.requests import ALL, Request, check_place, read_words
 from kdbench.planning.resolving import look_at_models
@@ -89,10 +91,15 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     )
     check_machine(plan.resources, plan.processes, address)
     plan, refused = _tried(plan, data, request.methods == (ALL,), here=address is None)
+    learnt = learn(plan, request.sources, storage)
+    plan = plan.model_copy(update={"arms": learnt.arms, "noise": noise_of(task, storage)})
+    if plan.hours is not None:
+        train_teacher = train and reference is not None and not teachers.weights_file(storage, reference).is_file()
+        plan = with_costs(plan, measure(plan, data, train_teacher))
     notes = [
         note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
     ]
-    return Planned(plan, data, (*notes, *arms.refused, *refused))
+    return Planned(plan, data, (*notes, *arms.refused, *refused, *learnt.lines))
 
 
 def _short(methods: tuple[str, ...]) -> str:

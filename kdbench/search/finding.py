@@ -12,6 +12,7 @@ from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.search import folders
 from kdbench.search.ledger import FILE as LEDGER
 from kdbench.search.ledger import Ledger
+from kdbench.specs import metrics
 from kdbench.specs.base import content_hash
 from kdbench.specs.recipe import Recipe
 
@@ -55,6 +56,43 @@ class Trained:
     def completed(self) -> bool:
         """It was trained to its end, and its weights are there."""
         return self.end == "completed" and (self.workdir / "student.pth").is_file()
+
+
+@dataclass
+class Searched:
+    """A trial of a search: what was proposed, and what came of it.
+
+    Attributes:
+        value: the best that it reported; None where it reported nothing.
+        reports: epoch -> value of the task's metric.
+    """
+
+    trial: str
+    arm: str
+    proposal: dict[str, Any]
+    recipe: Recipe
+    end: str | None = None
+    reports: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float | None:
+        return metrics.best(self.recipe.metric, list(self.reports.values()))
+
+
+def searched(storage: Path, study: str) -> Iterator[Searched]:
+    """The search trials of one study that have ended, in the order of their start."""
+    folder, _ = folders.open_any(storage, study)
+    found: dict[str, Searched] = {}
+    for event in Ledger(folder / LEDGER).read(repair=False):
+        name, kind = event.get("trial", ""), event["event"]
+        if kind == "trial" and event["stage"] == "search":
+            recipe = Recipe.parse(event["recipe"], f"{folder / LEDGER}, trial {name}")
+            found[name] = Searched(name, event["arm"], event["proposal"], recipe)
+        elif name in found and kind == "report":
+            found[name].reports[event["epoch"]] = event["value"]
+        elif name in found and kind in ("end", "retry"):
+            found[name].end = event.get("end")
+    yield from (one for one in found.values() if one.end is not None)
 
 
 def trainings(storage: Path, study: str | None = None) -> Iterator[Trained]:

@@ -45,6 +45,8 @@ class TaskSpec(Spec):
         metric: what ranks: mAP (COCO, 0.50:0.95), segm_mAP (of masks), AP50_11 (VOC 2007), mMR (CrowdHuman), ...
         search_training: which of the shared training values a method's search varies beside its own parameters.
         floor: a value of the metric; a first evaluation that is worse ends a trial as infeasible (dead run). Null is none.
+        noise: standard deviation of the metric over seeds on this task, where somebody knows it; a search that has no runs of
+            several seeds to measure it by goes by this.
         teacher_schedule: what differs from `schedule` when the teacher is trained here.
     """
 
@@ -59,6 +61,7 @@ class TaskSpec(Spec):
     teacher_schedule: dict[str, Any] = {}
     metric: str = Field("mAP", json_schema_extra={"enum": list(metrics.NAMES)})
     floor: float | None = Field(None, ge=0, le=1)
+    noise: float | None = Field(None, ge=0, le=1)
     search_training: tuple[TrainingKey, ...] = ()
     baseline: BaselineSpec = BaselineSpec()
 

@@ -25,7 +25,8 @@ KINDS = ("study", "trial", "teacher")
 class Run:
     """One run. What it does not have is None; `metrics` are the latest values; times are Unix seconds.
 
-    `published` is the key of the published row that it reproduces, as `defeat/voc-05`.
+    `published` is the key of the published row that it reproduces, as `defeat/voc-05`; `reused` the STUDY/TRIAL that a
+    trial was taken over from; `answer` what a study says in the end.
     """
 
     run_id: str
@@ -43,6 +44,8 @@ class Run:
     end: str | None = None
     reason: str | None = None
     published: str | None = None
+    reused: str | None = None
+    answer: str | None = None
     status: str = "RUNNING"
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -200,7 +203,10 @@ def _made(
     tags = {name: printable(value) for name, value in tags.items() if name.startswith("kdbench.")}
     params = {name: printable(value) for name, value in params.items()}
     own = {name: tags.get(f"kdbench.{name}") for name in ("study", "method", "trial", "recipe", "config", "teacher")}
-    states = {name: tags.get(f"kdbench.{name}") for name in ("stage", "split", "end", "reason", "published")}
+    states = {
+        name: tags.get(f"kdbench.{name}")
+        for name in ("stage", "split", "end", "reason", "published", "reused", "answer")
+    }
     seed = tags.get("kdbench.seed", "")
     return Run(
         run_id=run_id,

@@ -55,6 +55,7 @@ class Board:
     Attributes:
         histories: run id -> (epoch, metric on the search split).
         without_curve: trials whose learning curve is left out, because there are too many.
+        answers: study -> what it says in the end.
     """
 
     rows: list[Row]
@@ -62,6 +63,7 @@ class Board:
     teachers: list[Run]
     histories: dict[str, History] = field(default_factory=dict)
     without_curve: int = 0
+    answers: dict[str, str] = field(default_factory=dict)
 
     def views(self) -> list[View]:
         """The tasks, each with its metric."""
@@ -102,7 +104,8 @@ def gather(
     wanted = best_curves(board.trials, MOST_CURVES)
     curves = {run.run_id: f"val/{metric_of(run)}" for run in wanted}
     histories = read_histories(resolve(storage_folder(storage), tracking_uri), curves)
-    return Board(board.rows, board.trials, board.teachers, histories, len(board.trials) - len(wanted))
+    answers = {run.study: run.answer for run in runs if run.kind == "study" and run.study and run.answer}
+    return Board(board.rows, board.trials, board.teachers, histories, len(board.trials) - len(wanted), answers)
 
 
 def make_board(runs: list[Run], studies: Iterable[str] = ()) -> Board:

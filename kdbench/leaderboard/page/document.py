@@ -91,6 +91,7 @@ def render(
     figures = {_slug(chart.id): chart.figure for _, _, sections in parts for s in sections for chart in s.charts}
     return environment.get_template("page.html.j2").render(
         title=_title(board),
+        answers=sorted(board.answers.items()),
         about=_about(board, now or datetime.now(UTC)),
         version=__version__,
         grid=grid(board.rows),
