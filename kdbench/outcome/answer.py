@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from kdbench.leaderboard.statistics import Comparison, compare, corrected, summarize
 from kdbench.search.board import Board
 from kdbench.search.budget import spent
+from kdbench.search.rungs import rungs
 from kdbench.search.trials import TrialState
+from kdbench.search.trust import trust
 from kdbench.specs import metrics
 from kdbench.specs.study import BASELINE
 
@@ -29,12 +31,33 @@ class Teacher:
 
 
 def answer(board: Board, teacher: Teacher | None = None) -> str:
-    """The sentences; "" for a study that has no method or nothing completed."""
+    """The sentences, the command that exports the winner, and what the rungs were worth, a line each.
+
+    "" for a study that has no method or nothing completed.
+    """
     if not board.plan.arms or board.winner() is None:
         return ""
     raced = board.plan.seeds > 1 and not board.finals.standing().going
     said = _of_race(board, teacher) if raced else None
-    return " ".join([*(said or _of_search(board, teacher)), _cost(board, teacher), _export(board)])
+    lines = [
+        " ".join([*(said or _of_search(board, teacher)), _cost(board, teacher)]),
+        _export(board),
+        rungs_text(board),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def rungs_text(board: Board) -> str:
+    """Whether stopping early can be trusted on this task, by the trials that ran to their end; "" without rungs."""
+    plan = board.plan
+    if plan.scheduler == "none":
+        return ""
+    own = [t for t in board.trials.values() if t.stage == "search" and t.arm != BASELINE and t.end == "completed"]
+    curves: dict[str, list[dict[int, float]]] = {arm.name: [] for arm in plan.arms}
+    for trial in own:
+        curves[trial.arm].append({epoch: value for epoch, (value, _) in trial.reports.items()})
+    epochs, mode = plan.task.schedule.epochs, metrics.mode(plan.task.metric)
+    return trust(curves, epochs=epochs, rungs=rungs(epochs), mode=mode).sentence()
 
 
 def _of_race(board: Board, teacher: Teacher | None) -> list[str] | None:

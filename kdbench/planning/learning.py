@@ -74,7 +74,7 @@ def learn(plan: StudyPlan, sources: Sequence[str], storage: Path) -> Learnt:
     Raises:
         InputError: there is no such study, it is a suite's run, or nothing of it can be used.
     """
-    arms, lines = list(plan.arms), []
+    arms, lines = list(plan.arms), list[str]()
     for source in sources:
         _, other = folders.open_any(storage, source)
         if isinstance(other, SuitePlan):
@@ -109,7 +109,7 @@ def _taught(plan: StudyPlan, arm: Arm, other: StudyPlan, found: Sequence[Searche
         point = Point(source=f"{other.study}/{best[0].trial}", proposal=values)
         text = f"{arm.name}: tries second the training values of {point.source}, {_text(values)}"
         return arm.model_copy(update={"points": (*arm.points, point)}), text
-    points = []
+    points: list[Point] = []
     for one in _ranked(plan, own):
         values = {**_kept(one.proposal, domains), **_kept(one.proposal, dict.fromkeys(arm.defaults))}
         if values and all(values != point.proposal for point in points) and len(points) < POINTS:

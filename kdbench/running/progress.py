@@ -6,10 +6,12 @@ import sys
 import time
 from collections import Counter
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from kdbench.running.arms_view import arms_table, budget_text
+from kdbench.search.board import Board
 from kdbench.search.trials import Listener, Trials, TrialState
 
 STATES = ("completed", "pruned", "infeasible", "failed", "lost")
@@ -31,7 +33,7 @@ class ProgressView(Listener):
         text = f"study {board.name}: {board.headline()}, {board.expected()[0]} trials, in {board.folder}"
         self.console.print(text, highlight=False, soft_wrap=True)
         if self.console.is_terminal:
-            self.live = Live(get_renderable=lambda: Text(self.line()), console=self.console, refresh_per_second=2)
+            self.live = Live(get_renderable=self.view, console=self.console, refresh_per_second=2)
             self.live.start()
 
     def stop(self) -> None:
@@ -56,6 +58,13 @@ class ProgressView(Listener):
     def on_news(self, text: str) -> None:
         self._say(text)
 
+    def view(self) -> RenderableType:
+        """What is redrawn: the arms of a search over several, and the line."""
+        line = Text(self.line())
+        if isinstance(self.board, Board) and len(self.board.plan.arms) > 1:
+            return Group(arms_table(self.board), line)
+        return line
+
     def line(self) -> str:
         """The compact view."""
         board = self.board
@@ -68,6 +77,8 @@ class ProgressView(Listener):
         parts.append(f"{running} running")
         news = board.news()
         parts += [news] if news else []
+        spent = budget_text(board) if isinstance(board, Board) else None
+        parts += [spent] if spent else []
         left = self._left()
         if left:
             parts.append(f"about {left} left")

@@ -236,15 +236,20 @@ class Board(Trials):
             return None
         if by_hand is not None:
             return self._trial(arm, number, by_hand, BY_HAND)
-        known = {trial.recipe.hash for trial in mine}
+        known = {self._identity(arm, trial.proposal) for trial in mine}
         past = [*(told_of(one) for one in (entry.known if entry else ())), *(past_of(trial) for trial in mine)]
         ask = ask_of(self.plan, arm, number)
-        proposal = fresh(ask, past, lambda values: self.plan.recipe(arm, values, self.plan.seed).hash, known)
+        proposal = fresh(ask, past, lambda values: self._identity(arm, values), known)
         if proposal is None:
             self._used_up.add((arm, number))
             return None
         origin = next((p.source for p in (entry.points if entry else ()) if ask.point(p.proposal) == proposal), None)
         return self._trial(arm, number, proposal, origin if number else None)
+
+    def _identity(self, arm: str, proposal: dict[str, Any]) -> str:
+        """Of the recipe; 1 and 1.0 are the same."""
+        alike = {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in proposal.items()}
+        return self.plan.recipe(arm, alike, self.plan.seed).hash
 
     def _trial(self, arm: str, number: int, proposal: dict[str, Any], origin: str | None) -> Start:
         recipe = self.plan.recipe(arm, proposal, self.plan.seed)

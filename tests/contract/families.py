@@ -163,7 +163,7 @@ def _look(config: str, settings: str, method: str, sender: Any) -> None:
         wishes = {"task": str(root / "families.yaml"), "data_root": str(root / "data")}
         own = {key: json.loads(value) for key, value in changes.items()}
         try:
-            make_plan(Request.parse({"method": method, **wishes, "set": own}, "search"), root / "home", None)
+            make_plan(Request.parse({"methods": method, **wishes, "set": own}, "search"), root / "home", None)
             sender.send(TRAINS)
         except InputError as error:
             sender.send(_told(str(error), config))

@@ -8,7 +8,7 @@ import pytest
 
 from kdbench.detectors.families import FAMILIES
 from kdbench.methods import registry
-from kdbench.planning.study import _fitted
+from kdbench.planning.arms import _fitted
 from kdbench.specs.space import load_space
 
 

@@ -71,7 +71,7 @@ def plan(
         **task,
     }
     (folder / "mine.yaml").write_text(yaml.safe_dump(content))
-    request = Request.parse({"method": method, "task": str(folder / "mine.yaml"), "data_root": str(root)}, "search")
+    request = Request.parse({"methods": method, "task": str(folder / "mine.yaml"), "data_root": str(root)}, "search")
     return make_plan(request, folder / "home", None)
 
 

@@ -83,14 +83,14 @@ def test_a_trial_that_never_reported_is_not_the_best(tmp_path: Path) -> None:
 
 
 def test_what_a_stopped_trial_reached(tmp_path: Path) -> None:
-    from kdbench.running.tuning import _last_costs
+    from kdbench.search.trials import last_costs
 
     board = Board(plan("mMR"), tmp_path, teacher_ready=True, listeners=[])
     trial = board.next()
     assert trial is not None
     board.report(trial, 1, 0.7, {"val/mAP": 0.2, "cost/device_hours": 1.0})
     board.report(trial, 2, 0.8, {"val/mAP": 0.3, "cost/device_hours": 2.0})
-    assert _last_costs(trial) == {"best/mAP": 0.3, "best/mMR": 0.7, "cost/device_hours": 2.0}
+    assert last_costs(trial) == {"best/mAP": 0.3, "best/mMR": 0.7, "cost/device_hours": 2.0}
 
 
 def test_progress_shows_the_lowest(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from kdbench.search.proposals import Past, propose
+from kdbench.search.ask import Past
+from kdbench.search.proposals import ask_of
+from kdbench.search.proposing import propose
 from tests.unit.search.plans import plan
 
 KEPT = json.loads((Path(__file__).parents[2] / "data" / "proposals_before_arms.json").read_text())
@@ -21,7 +23,7 @@ EPOCHS = {"completed": 8, "failed": 2, "lost": 0, None: 3}
 def played(arm: str, count: int, **changes: Any) -> list[dict[str, Any] | None]:
     past: list[Past] = []
     for number in range(count):
-        proposal = propose(plan(seed=3, **changes), arm, number, past)
+        proposal = propose(ask_of(plan(seed=3, **changes), arm, number), past)
         if proposal is None:
             return [*(p.proposal for p in past), None]
         end = ENDS[number % 8]
