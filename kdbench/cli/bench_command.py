@@ -62,11 +62,11 @@ def command(
 
     from kdbench import suites
     from kdbench.planning.suite import plan_suite
+    from kdbench.planning.telling import lines
 
     planned = plan_suite(request, folder, address, need_data=not dry_run)
-    for data in planned.data.values():
-        for line in data.lines:
-            click.echo(f"data {data.name}: {line}", err=True)
+    for line in lines(tuple(planned.data.values()), planned.notes):
+        click.echo(line, err=True)
     if dry_run:
         from kdbench.planning.suite_dry_run import describe_suite, write_recipes
         from kdbench.running.cluster import check_room

@@ -52,12 +52,11 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
 
     from kdbench import studies
     from kdbench.planning.study import make_plan
+    from kdbench.planning.telling import lines
 
     planned = make_plan(request, folder, address)
-    for line in planned.data.lines:
-        click.echo(f"data: {line}", err=True)
-    for note in planned.notes:
-        click.echo(f"note: {note}", err=True)
+    for line in lines([planned.data], planned.notes):
+        click.echo(line, err=True)
     if dry_run:
         from kdbench.planning.dry_run import describe
         from kdbench.running.cluster import check_room
