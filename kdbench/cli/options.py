@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kdbench.errors import brief
+from kdbench.specs.limits import MAX_BAD
 
 storage_option = click.option(
     "--storage",
@@ -40,7 +41,7 @@ def share(_context: click.Context, _parameter: click.Parameter, given: str) -> f
 
 max_bad_option = click.option(
     "--max-bad",
-    default="1%",
+    default=f"{MAX_BAD:.0%}",
     show_default=True,
     metavar="SHARE",
     callback=share,

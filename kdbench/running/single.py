@@ -19,6 +19,7 @@ from kdbench.planning.trying import Attempts
 from kdbench.running.inputs import splits_of
 from kdbench.search.finding import SINGLE, record_single
 from kdbench.specs.base import load_yaml
+from kdbench.specs.limits import MAX_BAD
 from kdbench.specs.paths import storage_folder, writable
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
@@ -42,7 +43,7 @@ class Options:
     threads: int = 0
     report: bool = False
     track: bool = True
-    max_bad: float = 0.01
+    max_bad: float = MAX_BAD
 
 
 def train_file(file: str, options: Options) -> Outcome:

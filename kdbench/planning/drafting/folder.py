@@ -6,15 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdbench.data import prepare
 from kdbench.data.prepared import READERS
 from kdbench.errors import InputError
 from kdbench.planning.drafting import coco_layout, effort, networks, voc_layout, yolo_layout
 from kdbench.planning.drafting.draft import Draft, plain_name, relative
 from kdbench.planning.drafting.layout import Layout, folders, images_of
+from kdbench.planning.drafting.look import keys_of, look
 from kdbench.planning.drafting.networks import Network
 from kdbench.planning.drafting.splits import three_splits
-from kdbench.planning.drafting.survey import Survey, survey
+from kdbench.planning.drafting.survey import Survey
 from kdbench.specs.dataset import SPLITS, DatasetSpec, SplitSpec
 
 FINDERS: tuple[Callable[[Path], Layout | None], ...] = (
@@ -34,6 +34,7 @@ def draft_folder(
     teacher: str | None,
     output: Path | None,
     gpu: bool,
+    max_bad: float,
     say: Callable[[str], None],
 ) -> Draft:
     """Look at a folder and write a task for it. The data is prepared in the storage folder, where a search finds it.
@@ -43,6 +44,7 @@ def draft_folder(
         teacher: likewise.
         output: the task file that is going to be written.
         gpu: the machine has one.
+        max_bad: the share of images that may be unreadable.
         say: is told what was found, line by line.
 
     Raises:
@@ -51,26 +53,11 @@ def draft_folder(
     root = root.absolute()
     layout = find_layout(root)
     name = plain_name(output.stem if output is not None else root.name)
-    draft = Draft()
+    draft = Draft(f"Written by `kdbench task` from the folder {root.name}: {layout.what}.", output)
     given = with_objects(layout, root, name, draft.notes)
     splits, how = three_splits(given)
-    dataset: dict[str, Any] = {
-        "kind": layout.kind,
-        "name": name,
-        "classes": list(layout.classes or ()) or None,
-        **splits,
-    }
-    if any("cut" in split for split in splits.values()):
-        dataset["cut_by"] = "classes"
-    spec = DatasetSpec.parse(dataset, str(root))
-    data = prepare(spec, storage, root)
-    found = survey(data)
-    dataset["classes"] = list(data.classes)
-    say(f"{root}: {layout.what}")
-    for line in found.lines():
-        say(line)
-    if data.notes:
-        say(f"data: {data.notes}")
+    dataset = keys_of(layout, name, splits)
+    found = look(draft, dataset, layout.what, storage, root, max_bad, say)
     pupil, master = pair(student, teacher, gpu=gpu)
     draft.notes += [*layout.notes, *pupil.notes, *master.notes]
     if found.masks and layout.kind == "coco":
@@ -84,13 +71,6 @@ def draft_folder(
     )
     draft.put("name", name)
     draft.put("title", f"{root.name}, {master.what} to {pupil.what}")
-    draft.head = [
-        f"Written by `kdbench task` from the folder {root.name}: {layout.what}.",
-        f"Run: kdbench search fgd --task {output.name if output is not None else 'THIS FILE'}",
-        "",
-        *(f"{line}." for line in found.lines()),
-        *([f"data: {data.notes}."] if data.notes else []),
-    ]
     return draft
 
 

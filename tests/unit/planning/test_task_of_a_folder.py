@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from kdbench.data import prepare
+from kdbench.detectors import configs, models
 from kdbench.errors import InputError
+from kdbench.planning.drafting import networks
 from kdbench.planning.drafting.draft import Draft
 from kdbench.planning.drafting.folder import draft_folder, find_layout
+from kdbench.planning.drafting.networks import Network
 from kdbench.planning.drafting.splits import three_splits
 from kdbench.planning.drafting.writing import draft
 from kdbench.specs.task import TaskSpec, data_folder, load_task
@@ -23,7 +27,7 @@ from tests import exports
 
 def drafted(root: Path, tmp_path: Path, **more: Any) -> tuple[Draft, TaskSpec, list[str]]:
     said: list[str] = []
-    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, **more}
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, "max_bad": 0.01, **more}
     made = draft_folder(root, tmp_path / "home", output=tmp_path / "mine.yaml", say=said.append, **wishes)
     (tmp_path / "mine.yaml").write_text(made.text())
     return made, load_task(str(tmp_path / "mine.yaml")), said
@@ -110,6 +114,28 @@ def test_of_a_train_and_one_other_split_the_other_is_the_reports() -> None:
     assert "val split is for the report" in how
 
 
+def test_a_dirty_folder_is_drafted_as_it_is_searched(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    (root / "train" / "picture_0_3.jpg").write_text("<html>not found</html>")
+    with pytest.raises(InputError, match=r"1 of 14 images cannot be read: picture_0_3\.jpg .*--max-bad 8% "):
+        drafted(root, tmp_path)
+    made, _, said = drafted(root, tmp_path, max_bad=0.08)
+    text = " ".join((tmp_path / "mine.yaml").read_text().replace("\n# ", " ").split())
+    assert "Run: kdbench search fgd --task mine.yaml --max-bad 8% " in text
+    assert "1 images that cannot be read left out" in text
+    assert any("1 images that cannot be read left out" in line and "problems.csv" in line for line in said)
+    assert made.content["dataset"]["classes"] == list(exports.CLASSES)
+
+
+def test_splits_that_share_images_are_told_when_the_task_is_written(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    shutil.rmtree(root / "test")
+    shutil.copytree(root / "valid", root / "test")
+    _, _, said = drafted(root, tmp_path)
+    assert any("3 of 3 images of the report split are in an earlier split too" in line for line in said)
+    assert "3 of 3 images of the report split" in (tmp_path / "mine.yaml").read_text()
+
+
 def test_a_test_split_that_nobody_annotated_is_left_aside_and_said(tmp_path: Path) -> None:
     root = exports.roboflow(tmp_path / "data")
     file = root / "test" / "_annotations.coco.json"
@@ -181,10 +207,24 @@ def test_networks_fit_the_machine_and_the_wish(tmp_path: Path) -> None:
     assert own.teacher.set["model.backbone.depth"] == 101
 
 
+@pytest.mark.parametrize(("depth", "deeper", "neck"), [(18, 34, [16, 32, 64, 128]), (34, 50, [64, 128, 256, 512])])
+def test_the_teacher_of_a_narrow_resnet_is_as_narrow_and_deeper(depth: int, deeper: int, neck: list[int]) -> None:
+    narrow = {"base_channels": 16, "stem_channels": 16, "depth": depth, "init_cfg": None}
+    changes = {f"model.backbone.{key}": value for key, value in narrow.items()}
+    changes["model.neck.in_channels"] = [16, 32, 64, 128]
+    config = "retinanet/retinanet_r18_fpn_1x_coco"
+    teacher = networks.larger(Network({"config": config, "set": changes}, "a narrow one"), config)
+    assert teacher.spec["set"]["model.backbone.depth"] == deeper
+    cfg = configs.load_model_config(config, teacher.spec["set"])
+    assert cfg.model.neck.in_channels == neck
+    features = models.build(cfg.model, seed=0).backbone(torch.zeros(1, 3, 64, 64))
+    assert [feature.shape[1] for feature in features] == neck
+
+
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     root = exports.roboflow(tmp_path / "data")
     (tmp_path / "mine.yaml").write_text("name: mine\n")
-    wishes: dict[str, Any] = {"student": None, "teacher": None, "data_root": None, "say": print}
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "data_root": None, "max_bad": 0.01, "say": print}
     with pytest.raises(InputError, match="--force"):
         draft(str(root), tmp_path / "home", output=tmp_path / "mine.yaml", force=False, **wishes)
     with pytest.raises(InputError, match=r"give its folder"):
