@@ -12,9 +12,8 @@ from kdbench.planning.drafting import config_data, networks
 from kdbench.planning.drafting.config_pipeline import pipeline_of
 from kdbench.planning.drafting.config_rest import metric_of, refuse_inherited_mmdet_3, refuse_mmdet_3, rest
 from kdbench.planning.drafting.config_schedule import schedule_of
-from kdbench.planning.drafting.draft import Draft, plain_name, relative
-from kdbench.planning.drafting.folder import with_objects
-from kdbench.planning.drafting.look import keys_of, look
+from kdbench.planning.drafting.draft import Draft, relative, task_name
+from kdbench.planning.drafting.look import keys_of, look, with_objects
 from kdbench.planning.drafting.networks import Network
 from kdbench.planning.drafting.splits import three_splits
 from kdbench.specs.training import PipelineSpec
@@ -44,7 +43,7 @@ def draft_config(
     """
     path = configs.find(source)
     cfg = _read(path, source)
-    name = plain_name(output.stem if output is not None else path.stem)
+    name = task_name(output.stem if output is not None else path.stem)
     draft = Draft("", output)
     notes = draft.notes
     sections = config_data.read_sections(cfg, str(path), notes)
@@ -112,11 +111,11 @@ def _dataset(
 ) -> tuple[int | None, str]:
     """Put the dataset; gives the images of an epoch, and where the splits come from."""
     layout = data.layout
-    given = layout.splits
+    given, classes = layout.splits, layout.classes
     if data.root is not None:
-        given = with_objects(layout, data.root, name, draft.notes)
+        given, classes = with_objects(layout, data.root, name, draft.notes)
     splits, how = three_splits(given)
-    dataset = keys_of(layout, name, splits)
+    dataset = keys_of(layout.kind, name, classes, splits)
     if data.repeat > 1:
         dataset["repeat"] = data.repeat
     if (cfg.model.get("roi_head") or {}).get("mask_head"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from kdbench.specs import resources
 from kdbench.specs.task import TaskSpec
 
 ORDER = (
@@ -103,6 +104,17 @@ def plain_name(text: str) -> str:
         'my_photos_2_v3'
     """
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60] or "mine"
+
+
+def task_name(text: str) -> str:
+    """A plain name that none of kdbench's own tasks has: a leaderboard sets side by side what is called alike.
+
+    Example:
+        >>> task_name("BCCD")
+        'my_bccd'
+    """
+    name = plain_name(text)
+    return f"my_{name}" if name in resources.names("benchmarks/tasks") else name
 
 
 def relative(path: Path, folder: Path | None) -> str:

@@ -100,7 +100,9 @@ def test_layouts(write: Callable[[Path], Path], kind: str, splits: dict[str, Any
     assert task.dataset.classes == exports.CLASSES
     assert task.dataset.cut_by == ("classes" if "cut" in splits["report"] else "random")
     assert data_folder(None, task) == root
+    (prepared,) = (tmp_path / "home" / "datasets").glob("*/prepared.json")
     data = prepare(task.dataset, tmp_path / "home", root)
+    assert data.folder == prepared.parent
     whole = sum(split.num_images for split in data.splits.values())
     assert whole == (14 if len([s for s in splits.values() if "cut" not in s]) == 3 and kind != "voc" else 12)
     assert sum(split.num_boxes for split in data.splits.values()) == 2 * whole
@@ -125,6 +127,12 @@ def test_a_dirty_folder_is_drafted_as_it_is_searched(tmp_path: Path) -> None:
     assert "1 images that cannot be read left out" in text
     assert any("1 images that cannot be read left out" in line and "problems.csv" in line for line in said)
     assert made.content["dataset"]["classes"] == list(exports.CLASSES)
+
+
+def test_a_task_is_not_called_as_one_of_kdbench_s_own(tmp_path: Path) -> None:
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, "max_bad": 0.01, "say": print}
+    made = draft_folder(exports.roboflow(tmp_path / "BCCD"), tmp_path / "home", output=None, **wishes)
+    assert (made.content["name"], made.content["dataset"]["name"]) == ("my_bccd", "my_bccd")
 
 
 def test_splits_that_share_images_are_told_when_the_task_is_written(tmp_path: Path) -> None:
