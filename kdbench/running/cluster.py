@@ -71,6 +71,8 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
                 **quiet,
             )
     except Exception as error:  # Ray raises `Exception` itself where its processes are not up in time
+        if isinstance(error, OSError) and error.errno and not address:
+            raise  # a disk or a folder, which is told as such
         line = (str(error).splitlines() or [type(error).__name__])[0][:120]
         if not address:
             raise RunError(
