@@ -72,8 +72,13 @@ def _beside(root: Path) -> Layout | None:
             common = [folder for folder, count in fitting.items() if count] or list(having) or [root]
             best = Path(os.path.commonpath(common))
         splits[split] = {"annotations": below(place, root), "images": below(best, root)}
-    shown = ", ".join(f"{split['annotations']}/ with images in {split['images']}/" for split in splits.values())
+    shown = ", ".join(_shown(split) for split in splits.values())
     return Layout("voc", f"XML files in VOC's format ({shown})", splits)
+
+
+def _shown(split: dict[str, Any]) -> str:
+    xml, images = (f"{split[key]}/".replace("./", "the folder itself") for key in ("annotations", "images"))
+    return f"{xml}, beside the images" if xml == images else f"{xml} with images in {images}"
 
 
 def _likeness(folder: Path, fitting: dict[Path, int], annotated: list[Path], root: Path) -> tuple[int, bool, bool]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from kdbench.detectors import configs
 from kdbench.errors import InputError
 from kdbench.planning.drafting.config import draft_config
 from kdbench.planning.drafting.draft import Draft
@@ -41,6 +42,8 @@ def draft(
         )
     if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt") and path.is_file():
         raise InputError(f"{source}: is a file of annotations; give its folder: kdbench task {path.parent}")
+    if not path.exists() and path.suffix != ".py" and source not in configs.detector_names():
+        raise InputError(f"{source}: no such folder, and none of mmdet's own configs has that name; check the path")
     if student is not None:
         raise InputError("--student is for a folder; a config is itself the student")
     return draft_config(source, storage, teacher=teacher, data_root=data_root, output=output, max_bad=max_bad, say=say)

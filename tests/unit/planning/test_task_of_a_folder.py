@@ -33,14 +33,6 @@ def drafted(root: Path, tmp_path: Path, **more: Any) -> tuple[Draft, TaskSpec, l
     return made, load_task(str(tmp_path / "mine.yaml")), said
 
 
-def beside(root: Path) -> Path:
-    return exports.label_img(root)
-
-
-def in_one(root: Path) -> Path:
-    return exports.label_img(root, xml=".", images=".")
-
-
 def one_coco(root: Path) -> Path:
     exports.coco(root / "annotations" / "instances_default.json", root / "images", 12)
     return root
@@ -62,8 +54,8 @@ CUT = {"search": {"cut": 0.15}, "report": {"cut": 0.2}}
 @pytest.mark.parametrize(
     ("write", "kind", "splits"),
     [
-        (beside, "voc", {"train": {"annotations": "labels", "images": "photos"}, **CUT}),
-        (in_one, "voc", {"train": {"annotations": ".", "images": "."}, **CUT}),
+        (exports.label_img, "voc", {"train": {"annotations": "labels", "images": "photos"}, **CUT}),
+        (exports.in_one, "voc", {"train": {"annotations": ".", "images": "."}, **CUT}),
         (
             exports.voc,
             "voc",
@@ -237,12 +229,22 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         draft(str(root), tmp_path / "home", output=tmp_path / "mine.yaml", force=False, **wishes)
     with pytest.raises(InputError, match=r"give its folder"):
         draft(str(root / "train" / "_annotations.coco.json"), tmp_path / "home", output=None, force=False, **wishes)
+    with pytest.raises(InputError, match=r"no_such: no such folder, and none of mmdet's own"):
+        draft(str(tmp_path / "no_such"), tmp_path / "home", output=None, force=False, **wishes)
     with pytest.raises(InputError, match=r"ends with \.yaml"):
         draft(str(root), tmp_path / "home", output=tmp_path / "mine.txt", force=False, **wishes)
 
 
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [(exports.in_one, "the folder itself, beside the images"), (exports.label_img, "labels/ with images in photos/")],
+)
+def test_where_xml_and_images_lie_is_said(write: Callable[[Path], Path], words: str, tmp_path: Path) -> None:
+    assert find_layout(write(tmp_path / "data")).what == f"XML files in VOC's format ({words})"
+
+
 def test_xml_wins_over_texts_beside_the_images(tmp_path: Path) -> None:
-    root = in_one(tmp_path / "data")
+    root = exports.in_one(tmp_path / "data")
     for image in root.glob("*.jpg"):
         image.with_suffix(".txt").write_text("a caption\n")
     assert find_layout(root).kind == "voc"
