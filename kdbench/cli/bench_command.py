@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from kdbench.cli.completing import shipped
 from kdbench.cli.options import data_root_option, max_bad_option, set_option, where_options
 
 
 @click.command("bench", epilog="Example: kdbench bench methods_shapes --grade smoke")
-@click.argument("suite")
+@click.argument("suite", shell_complete=shipped("benchmarks/suites"))
 @click.option(
     "--grade",
     type=click.Choice(["smoke", "quick", "full"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kdbench.cli.completing import files, folders
 from kdbench.cli.options import max_bad_option, storage_option
 
 
@@ -15,8 +16,10 @@ from kdbench.cli.options import max_bad_option, storage_option
     "task",
     epilog="Example: kdbench task photos -o mine.yaml && kdbench search fgd --task mine.yaml",
 )
-@click.argument("source", metavar="FOLDER|CONFIG.py")
-@click.option("-o", "--output", metavar="FILE", help="The task file to write [default: print it].")
+@click.argument("source", metavar="FOLDER|CONFIG.py", shell_complete=files)
+@click.option(
+    "-o", "--output", metavar="FILE", shell_complete=files, help="The task file to write [default: print it]."
+)
 @click.option(
     "--student",
     metavar="small|r18|r50|CONFIG",
@@ -27,7 +30,12 @@ from kdbench.cli.options import max_bad_option, storage_option
     metavar="small|r34|r101|CONFIG",
     help="Likewise [default: a larger one that goes with the student].",
 )
-@click.option("--data-root", metavar="DIR", help="For a config: the folder that its relative paths begin in.")
+@click.option(
+    "--data-root",
+    metavar="DIR",
+    shell_complete=folders,
+    help="For a config: the folder that its relative paths begin in.",
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @max_bad_option
 @storage_option
