@@ -96,10 +96,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
     check_machine(plan.resources, plan.processes, address)
     Attempts(here=address is None).task(task, data, method.name, resolved.plain(), reference, train)
-    notes = [
-        note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
-    ]
-    return Planned(plan, data, tuple(notes))
+    return Planned(plan, data, configs.notes((task.student.config, task.teacher.config)))
 
 
 def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
-from kdbench.errors import InputError
+from kdbench.errors import InputError, RunError
 from kdbench.planning.addresses import check_cluster
 from kdbench.planning.numbers import trials_at_once
 from kdbench.specs.study import Resources
@@ -48,6 +48,7 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
 
     Raises:
         InputError: nothing answers at the address.
+        RunError: Ray does not start on this machine.
     """
     check_cluster(address)
     os.environ.update(ENVIRONMENT)
@@ -69,10 +70,18 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
                 _node_ip_address="127.0.0.1",
                 **quiet,
             )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        if address:
+    except Exception as error:  # Ray raises `Exception` itself where its processes are not up in time
+        if isinstance(error, OSError) and error.errno and not address:
+            raise  # a disk or a folder, which is told as such
+        line = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        if not address:
+            raise RunError(
+                f"Ray does not start on this machine ({line}); nothing is lost: try again when it is less busy, or look with "
+                "kdbench doctor"
+            ) from error
+        if isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
             raise InputError(
-                f"--address {address}: no Ray cluster answers there ({str(error).splitlines()[0][:120]}); start one with 'ray start --head'"
+                f"--address {address}: no Ray cluster answers there ({line}); start one with 'ray start --head'"
             ) from None
         raise
     try:
