@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
-from kdbench.errors import InputError
+from kdbench.errors import InputError, RunError
 from kdbench.planning.addresses import check_cluster
 from kdbench.planning.numbers import trials_at_once
 from kdbench.specs.study import Resources
@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
+SLOW, STARTS = "timed out during startup", 3
+"""What Ray says when its own node was too slow, and how often it is started anew."""
 STANDARD = {sysconfig.get_path("stdlib"), f"{sys.base_prefix}/lib/python{sys.version_info[0]}{sys.version_info[1]}.zip"}
 WORKER_ENVIRONMENT = {"PYTHONWARNINGS": "ignore", **ENVIRONMENT}
 
@@ -60,15 +62,7 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
         if address:
             ray.init(address=address, runtime_env=runtime, **quiet)
         else:
-            # A Ray of our own, whatever else runs on this machine or stands in RAY_ADDRESS: a cluster is joined by --address.
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                runtime_env=runtime,
-                object_store_memory=200 * 2**20,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
+            _start(runtime_env=runtime, **quiet)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         if address:
             raise InputError(
@@ -79,6 +73,34 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+def _start(**settings: Any) -> None:
+    """A Ray of our own, whatever else runs on this machine or stands in RAY_ADDRESS: a cluster is joined by --address.
+
+    Raises:
+        RunError: Ray gave up on its own node again and again, as it does after 30 s on a machine that has too much to do.
+    """
+    import ray
+
+    for _ in range(STARTS):
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=200 * 2**20,
+                _node_ip_address="127.0.0.1",
+                **settings,
+            )
+            return
+        except Exception as error:  # Ray has no class of its own for it
+            if SLOW not in str(error):
+                raise
+            ray.shutdown()
+    raise RunError(
+        f"Ray did not start on this machine in {STARTS} attempts of 30 s; end what else keeps the machine busy, and try "
+        "again (a study that has begun: kdbench resume STUDY)"
+    )
 
 
 def check_room(resources: Resources, processes: int, address: str) -> None:
