@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import sysconfig
@@ -11,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from kdbench.errors import InputError, RunError
-from kdbench.planning.addresses import check_cluster
+from kdbench.planning.addresses import check_cluster, on_this_machine
 from kdbench.planning.numbers import trials_at_once
 from kdbench.specs.study import Resources
 
@@ -30,6 +31,7 @@ ENVIRONMENT = {
 }
 SLOW, STARTS = "timed out during startup", 3
 """What Ray says when its own node was too slow, and how often it is started anew."""
+TOKEN_HINT = "; one that asks for a token: export RAY_AUTH_MODE=token"
 STANDARD = {sysconfig.get_path("stdlib"), f"{sys.base_prefix}/lib/python{sys.version_info[0]}{sys.version_info[1]}.zip"}
 WORKER_ENVIRONMENT = {"PYTHONWARNINGS": "ignore", **ENVIRONMENT}
 
@@ -60,6 +62,8 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
     quiet["job_config"] = ray.job_config.JobConfig(_client_job=True, _py_driver_sys_path=import_path())
     try:
         if address:
+            if on_this_machine(address):
+                _take_token()
             ray.init(address=address, runtime_env=runtime, **quiet)
         else:
             _start(runtime_env=runtime, **quiet)
@@ -67,12 +71,29 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
         if address:
             raise InputError(
                 f"--address {address}: no Ray cluster answers there ({str(error).splitlines()[0][:120]}); start one with 'ray start --head'"
+                f"{TOKEN_HINT if os.environ.get('RAY_AUTH_MODE', '').lower() != 'token' else ''}"
             ) from None
         raise
     try:
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+def _take_token() -> None:
+    """Log in to a Ray of this machine as its `--address auto` does.
+
+    Since 2.60 `ray start` asks for the token in ~/.ray if there is one, and every Ray that a search starts puts one there;
+    but at an address in words Ray does not show it.
+    """
+    try:
+        from ray._private.authentication import authentication_token_setup as setup
+    except ImportError:  # an earlier Ray asks for none
+        return
+    take = getattr(setup, "maybe_enable_token_auth_if_token_available", None)
+    if take is not None:
+        logging.getLogger(setup.__name__).setLevel(logging.ERROR)
+        take(warn_if_disabled=False)
 
 
 def _start(**settings: Any) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,3 +56,37 @@ def test_what_else_goes_wrong_is_not_tried_again(failures: list[Exception]) -> N
         with ray_session(None, Resources()):
             pass
     assert len(failures) == 1
+
+
+LOGIN = """
+import os, ray
+ray.init = lambda **_: print(os.environ.get("RAY_AUTH_MODE"))
+from kdbench.running import cluster
+from kdbench.specs.study import Resources
+cluster.check_cluster = lambda address: None
+try:
+    with cluster.ray_session({address!r}, Resources()):
+        pass
+except Exception:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "token", "mode"),
+    [("127.0.0.1:6379", True, "token"), ("203.0.113.9:6379", True, "None"), ("127.0.0.1:6379", False, "None")],
+)
+def test_a_ray_of_this_machine_is_shown_its_token(address: str, token: bool, mode: str, tmp_path: Path) -> None:
+    """`ray start --head` asked for the token that an earlier search had left, and `--address` of it was refused."""
+    if token:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", LOGIN.format(address=address)],
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.stdout.strip(), done.stderr) == (mode, "")
