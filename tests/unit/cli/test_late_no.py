@@ -57,7 +57,7 @@ print(json.dumps(codes))
 
 
 def test_a_wrong_word_imports_nothing_large(tmp_path: Path) -> None:
-    """shared/failing/54, and the answers of 42, 50, 51, 52 and 55 that words alone decide."""
+    """shared/failing/54, and of 42, 50, 51, 52 and 55: what words alone decide is told at once."""
     command = [sys.executable, "-c", PROGRAM, json.dumps(WRONG)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
     answers = json.loads(done.stdout)

@@ -152,7 +152,7 @@ def test_families_that_were_kept_out_train_and_detect(root: Path, tmp_path: Path
     ],
 )
 def test_what_no_task_can_train_is_refused_with_the_reason(root: Path, tmp_path: Path, config: str, words: str) -> None:
-    """shared/failing/39, and of 36 the metric that SOLO's masks cannot have."""
+    """shared/failing/39, and of 36: the metric that SOLO's masks cannot have."""
     with pytest.raises(InputError, match=f"^task painted, student: .*{words}"):
         plan(root, tmp_path, config)
 
@@ -164,6 +164,13 @@ def test_configs_of_mmdet_3_are_refused(root: Path, tmp_path: Path, text: str) -
     (tmp_path / "three.py").write_text(text)
     with pytest.raises(InputError, match="mmdet 3"):
         plan(root, tmp_path, str(tmp_path / "three.py"))
+
+
+def test_a_number_that_no_network_has(root: Path, tmp_path: Path) -> None:
+    """shared/failing/50: torch's own error was called a bug."""
+    with pytest.raises(InputError, match=r"mmdet cannot build it \(.*; correct the config or override") as caught:
+        plan(root, tmp_path, RETINANET, {**TINY, "model.neck.out_channels": -1})
+    assert "\n" not in str(caught.value)
 
 
 def test_what_fails_in_a_step_is_one_line_and_nothing_is_written(root: Path, tmp_path: Path) -> None:
