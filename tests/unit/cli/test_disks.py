@@ -23,7 +23,7 @@ def on_a_disk(folder: Path, size: str, *arguments: object, before: str = "true")
     folder.mkdir()
     script = f'mount -t tmpfs -o size={size} tmpfs "$0" && (cd "$0" && {before}) && exec "$@"'
     command = [*OWN_MOUNTS, "sh", "-c", script, str(folder), sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
