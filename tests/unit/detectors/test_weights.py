@@ -119,7 +119,7 @@ def test_code_in_a_file_does_not_run(model: nn.Module, tmp_path: Path) -> None:
     ("address", "words"),
     [
         ("file:///dev/zero", "no regular file"),
-        ("file://{tmp}/a%20text.pth", "is not a torch checkpoint"),
+        ("file://{tmp}/a%20text.pth", "is not a whole torch checkpoint"),
         ("file://{tmp}/gone.pth", "No such file"),
         ("s3://bucket/r101.pth", "cannot be fetched from there"),
         ("torchvision://resnet50", "cannot be fetched from there"),
