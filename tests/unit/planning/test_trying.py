@@ -62,7 +62,10 @@ MENDED: dict[str, tuple[str, dict[str, Any]]] = {
     "46-libra": ("libra_rcnn/libra_faster_rcnn_r50_fpn_1x_coco", FIRST_NECK),
     "46-nas-fcos": ("nas_fcos/nas_fcos_fcoshead_r50_caffe_fpn_gn-head_4x4_1x_coco", LEVELS),
     "46-dyhead": ("dyhead/atss_r50_fpn_dyhead_1x_coco", {**FIRST_NECK, "model.neck.1.num_blocks": 1}),
-    "46-queryinst": ("queryinst/queryinst_r50_fpn_1x_coco", {**LEVELS, "model.rpn_head.num_proposals": 10}),
+    "46-queryinst": (
+        "queryinst/queryinst_r50_fpn_1x_coco",
+        {**LEVELS, "model.rpn_head.num_proposals": 10, "model.test_cfg.rcnn.max_per_img": 10},
+    ),
     "46-reppoints": ("reppoints/reppoints_moment_r50_fpn_1x_coco", LEVELS),
 }
 """Families that a fault of mmdet's or ours kept out, narrow: by number of the fault's folder, config and changes."""
