@@ -22,7 +22,7 @@ from kdbench.data.judging import judge
 from kdbench.data.raw import RawSplit
 from kdbench.data.splits import cut, limited
 from kdbench.data.usable import Usable, named, paths, usable
-from kdbench.errors import InputError
+from kdbench.errors import InputError, room_in
 from kdbench.specs.base import content_hash
 from kdbench.specs.dataset import SPLITS, DatasetSpec
 
@@ -59,7 +59,7 @@ def prepare(spec: DatasetSpec, storage: Path, data_root: Path | None, max_bad: f
         folder = datasets / f"{spec.name}-{identity}"
         if not is_whole(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.parent / f".{folder.name}.lock"):
+            with FileLock(folder.parent / f".{folder.name}.lock"), room_in(folder):
                 if not is_whole(folder):
                     _make(spec, root, raw, folder, {"hash": identity, "source": source}, state)
     data = read_prepared(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kdbench.detectors.digest import check_regular
+from kdbench.detectors.digest import check_regular, local_file
 from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.methods import registry
 from kdbench.planning.addresses import check_cluster
@@ -99,14 +99,15 @@ def check_place(storage: Path, uri: str | None, address: str | None) -> None:
 
 
 def check_weights(source: str, option: str) -> None:
-    """See that a file of weights is one; "train" and URLs are not looked at.
+    """See that a file of weights is one; "train" and what the web has are not looked at.
 
     Raises:
-        InputError: there is no such file, or it is no regular one.
+        InputError: there is no such file, it is no regular one, or it is an address that nothing is fetched from.
     """
-    if source == "train" or "://" in source:
-        return
-    check_regular(Path(source), f"{option}: {brief(source, 200)[1:-1]}")
+    where = f"{option}: {brief(source, 200)[1:-1]}"
+    file = None if source == "train" else local_file(source, where)
+    if file is not None:
+        check_regular(file, where)
 
 
 def read_suite_words(request: SuiteRequest) -> tuple[SuiteSpec, list[RowSpec]]:

@@ -53,6 +53,7 @@ def test_a_server_of_grpc() -> None:
     "address", ["127.0.0.1:9", "nowhere.invalid:6379", "127.0.0.1:99999", "x", ":6379", "a:b", "a:0"]
 )
 def test_nobody(address: str) -> None:
+    """shared/failing/55: nobody listens, or the port is none."""
     with pytest.raises(InputError, match="^--address"):
         addresses.check_cluster(address)
 
