@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class KDBenchError(Exception):
@@ -44,6 +45,17 @@ def of_the_system(error: OSError, place: object = None) -> str:
     if error.errno in FULL:
         return f"no space left on {where or 'the disk'}; make room there, or give another --storage"
     return f"{f'{where}: ' if where else ''}{(error.strerror or str(error)).lower()}"
+
+
+@contextmanager
+def room_in(place: object) -> Iterator[None]:
+    """Let a full disk be named: writing into an open file fails without the file's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and not error.filename:
+            error.filename = str(place)
+        raise
 
 
 LONGEST_VALUE = 60

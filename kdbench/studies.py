@@ -16,6 +16,7 @@ from kdbench.outcome.summary import NOTE, study_summary
 from kdbench.planning.extending import extension
 from kdbench.planning.study import Planned, Request, make_plan
 from kdbench.running.driving import Crew, drive
+from kdbench.running.inputs import splits_of
 from kdbench.running.listeners import record_stored_teacher
 from kdbench.running.payloads import make_payload
 from kdbench.search import folders
@@ -120,7 +121,8 @@ def _run(
         evaluate = None if teachers.figures(storage, evaluate) else evaluate
     finished = _finished(plan, storage)
     board = Board(plan, folder, teacher_ready=ready, evaluate=evaluate, finished=finished, listeners=crew.listeners)
-    tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
+    splits = splits_of(plan.task.dataset, data)
+    tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan), splits=splits)
     if after.teacher is not None and ready and TEACHER not in board.trials:
         own = teacher_recipe(after.task) if after.teacher_train else given_teacher_recipe(after.task, after.teacher)
         record_stored_teacher(tracker, own, storage, data)

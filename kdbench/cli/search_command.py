@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kdbench.cli.completing import files, shipped
 from kdbench.cli.options import data_root_option, max_bad_option, set_option, where_options
 
 
@@ -14,8 +15,14 @@ from kdbench.cli.options import data_root_option, max_bad_option, set_option, wh
     "search",
     epilog="Examples: kdbench search defeat --task bccd --data-root BCCD --trials 10; kdbench search all --hours 24 --seeds 5",
 )
-@click.argument("methods", nargs=-1, required=True, metavar="METHOD... | all")
-@click.option("--task", default="shapes", show_default=True, help="A task's name or file.")
+@click.argument("methods", nargs=-1, required=True, metavar="METHOD... | all", shell_complete=shipped("search_spaces"))
+@click.option(
+    "--task",
+    default="shapes",
+    show_default=True,
+    shell_complete=shipped("benchmarks/tasks"),
+    help="A task's name or file.",
+)
 @data_root_option
 @max_bad_option
 @click.option("--name", metavar="STUDY", help="Name of the study [default: METHODS-TASK, numbered].")
@@ -46,6 +53,7 @@ from kdbench.cli.options import data_root_option, max_bad_option, set_option, wh
     "--space",
     multiple=True,
     metavar="[METHOD=]FILE",
+    shell_complete=files,
     help="A search space file [default: the method's own]. Repeatable.",
 )
 @set_option
@@ -107,12 +115,11 @@ def command(
 
     from kdbench import studies
     from kdbench.planning.study import make_plan
+    from kdbench.planning.telling import lines
 
     planned = make_plan(request, folder, address)
-    for line in planned.data.lines:
-        click.echo(f"data: {line}", err=True)
-    for note in planned.notes:
-        click.echo(f"note: {note}", err=True)
+    for line in lines([planned.data], planned.notes):
+        click.echo(line, err=True)
     if dry_run:
         _dry_run(planned, folder, address, output)
         return

@@ -33,7 +33,7 @@ WORDS = {
     "turned": "boxes with corners the wrong way round put in order",
     "rotated": "rotated boxes taken as the upright box around them",
     "remasked": "masks written as text or as points read",
-    "roots": "root category that no box has left out",
+    "roots": "files with a root category that no box has, which is left out",
     "encodings": "files read though not in their encoding or with a bare '&'",
     "foreign": "XML files that are no annotations skipped",
     "unannotated": "images without an annotation file left out",

@@ -31,7 +31,8 @@ def generate(spec: DatasetSpec, split: str, folder: Path) -> RawSplit:
         stream = np.random.Generator(np.random.PCG64([spec.seed, SPLITS.index(split), index]))
         picture, boxes = draw(spec.image_size, stream)
         name = f"{index:05d}.png"
-        cv2.imwrite(str(folder / name), picture)
+        # Written here: OpenCV leaves half of a file on a full disk, with a line of its own and no error.
+        (folder / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
         images.append(Image(name, spec.image_size[1], spec.image_size[0], boxes))
     return RawSplit(folder, images, names=CLASSES)
 

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes alone: no torch needed."""
+"""What a file of weights is, by its name and bytes alone: no torch needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,31 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from kdbench.errors import InputError
+
+WEB = ("http://", "https://")
+"""How addresses begin that weights are fetched from."""
+
+
+def local_file(source: str, where: str) -> Path | None:
+    """The file that weights are read from, given as a path or as `file://PATH`; None where they are to be fetched.
+
+    Example:
+        >>> local_file("file:///data/r%20101.pth", "--teacher")
+        PosixPath('/data/r 101.pth')
+
+    Raises:
+        InputError: an address of another kind; begins with `where`.
+    """
+    if source.startswith(WEB):
+        return None
+    if source.startswith("file://"):
+        return Path(unquote(urlsplit(source).path))
+    if "://" in source:
+        raise InputError(f"{where}: cannot be fetched from there; give a file, or an address that begins with https://")
+    return Path(source)
 
 
 def digest(path: str | Path) -> str:

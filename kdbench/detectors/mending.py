@@ -30,9 +30,12 @@ def install() -> None:
         if not hasattr(np, "int") and not isinstance(module.np, OldNumPy):
             module.np = OldNumPy("numpy")
     from mmdet.models.dense_heads import RepPointsHead
+    from mmdet.models.roi_heads.mask_heads import fcn_mask_head
 
     if not hasattr(RepPointsHead.get_points, "__wrapped__"):
         RepPointsHead.get_points = _on_its_device(RepPointsHead.get_points)
+    if not hasattr(fcn_mask_head._do_paste_mask, "__wrapped__"):
+        fcn_mask_head._do_paste_mask = _beside_the_image(fcn_mask_head._do_paste_mask)
 
 
 def _on_its_device(get_points: Any) -> Any:
@@ -48,3 +51,21 @@ def _on_its_device(get_points: Any) -> Any:
             del generator.valid_flags
 
     return points
+
+
+def _beside_the_image(paste: Any) -> Any:
+    """Masks of boxes that miss the image, as weights that have learnt little give (QueryInst): pasted nowhere.
+
+    mmdet on a CPU pastes into the part of the image that the boxes cover, and fails where that has no pixel.
+    """
+
+    @functools.wraps(paste)
+    def pasted(masks: Any, boxes: Any, img_h: int, img_w: int, skip_empty: bool = True) -> Any:
+        if skip_empty and len(boxes):
+            left, top = (boxes.min(dim=0).values.floor()[:2] - 1).clamp(min=0).tolist()
+            right, bottom = boxes[:, 2].max().ceil() + 1, boxes[:, 3].max().ceil() + 1
+            if left >= min(float(right), img_w) or top >= min(float(bottom), img_h):
+                return masks.new_zeros((len(boxes), 0, 0)), (slice(0, 0), slice(0, 0))
+        return paste(masks, boxes, img_h, img_w, skip_empty)
+
+    return pasted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 import random
 import warnings
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from torch import nn
 
 from kdbench.detectors import sizes, taps
 from kdbench.detectors.quiet import quiet_mmcv
-from kdbench.errors import InputError
+from kdbench.errors import InputError, KDBenchError
 from kdbench.methods.base import DetectorInfo
 
 NEVER = 1_000_000_000
@@ -71,8 +70,14 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
                 f"{where}: its initial weights cannot be fetched ({_line(error)}); "
                 "set `pretrained: false` for this model, or copy the file into the torch hub cache"
             ) from error
-        except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, UnicodeDecodeError) as error:
-            named = ", ".join(dict.fromkeys(_checkpoints(model_cfg))) or "its initial weights"
+        except (KDBenchError, MemoryError):
+            raise
+        except Exception as error:  # a text, zeros, half a file: torch fails at each in another way
+            named = ", ".join(dict.fromkeys(_checkpoints(model_cfg)))
+            if not named:
+                raise InputError(
+                    f"{where}: cannot be initialised ({_line(error)}); correct the config or override"
+                ) from error
             raise InputError(
                 f"{where}: {named}: is not a torch checkpoint, or not of this model; give a file of weights in init_cfg"
             ) from error

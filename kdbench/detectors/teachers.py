@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdbench.detectors.digest import digest
+from kdbench.detectors.digest import digest, local_file
 from kdbench.errors import InputError
 from kdbench.specs.recipe import Recipe, TeacherRef, teacher_recipe
 from kdbench.specs.task import TaskSpec
@@ -135,7 +135,7 @@ def given_teacher(storage: Path, task: TaskSpec, source: str, classes: tuple[str
     from kdbench.detectors import configs, models, weights
     from kdbench.detectors.download import download
 
-    local = download(source, "--teacher") if "://" in source else Path(source).expanduser()
+    local = (local_file(source, f"--teacher: {source}") or download(source, "--teacher")).expanduser()
     identity = weights.weights_id(local)
     cfg = configs.teacher_model(task.teacher.config, dict(task.teacher.set), len(classes))
     model = models.build(cfg.model, seed=0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kdbench.detectors import fit
-from kdbench.detectors.digest import check_regular, digest, intact
+from kdbench.detectors.digest import check_regular, digest, intact, local_file
 from kdbench.detectors.download import download
 from kdbench.detectors.writing import write_whole
 from kdbench.errors import InputError
@@ -34,9 +34,8 @@ def load_weights(model: nn.Module, path_or_url: str, *, classes: tuple[str, ...]
         InputError: cannot be fetched or read, has other classes, or belongs to another architecture.
     """
     where = f"{what}: {path_or_url}"
-    is_url = path_or_url.startswith(("http://", "https://"))
-    path = download(path_or_url, what) if is_url else Path(path_or_url).expanduser()
-    checkpoint = _read(path, where)
+    path = local_file(path_or_url, where) or download(path_or_url, what)
+    checkpoint = _read(path.expanduser(), where)
     meta = checkpoint.get("meta")
     state = _state(checkpoint, where)
     given = meta.get("CLASSES") if isinstance(meta, dict) else None

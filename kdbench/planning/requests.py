@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from kdbench.detectors.digest import check_regular
+from kdbench.detectors.digest import check_regular, local_file
 from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.methods import registry
 from kdbench.planning.addresses import check_cluster
 from kdbench.planning.numbers import check_numbers
 from kdbench.specs.base import Spec
+from kdbench.specs.limits import MAX_BAD
 from kdbench.specs.paths import writable
 from kdbench.specs.space import SpaceSpec, load_space
 from kdbench.specs.study import BASELINE, Algorithm, Allocation, Scheduler
@@ -36,7 +37,7 @@ class Request(Spec):
     methods: tuple[str, ...] = Field(min_length=1)
     task: str = "shapes"
     data_root: str | None = None
-    max_bad: float = 0.01
+    max_bad: float = MAX_BAD
     name: str | None = None
     trials: int | None = None
     hours: float | None = None
@@ -105,7 +106,7 @@ class SuiteRequest(Spec):
     rows: tuple[str, ...] = ()
     name: str | None = None
     data_root: str | None = None
-    max_bad: float = 0.01
+    max_bad: float = MAX_BAD
     set: dict[str, Any] = {}
     teacher: tuple[str, ...] = ()
     concurrent: int | None = None
@@ -178,14 +179,15 @@ def check_place(storage: Path, uri: str | None, address: str | None) -> None:
 
 
 def check_weights(source: str, option: str) -> None:
-    """See that a file of weights is one; "train" and URLs are not looked at.
+    """See that a file of weights is one; "train" and what the web has are not looked at.
 
     Raises:
-        InputError: there is no such file, or it is no regular one.
+        InputError: there is no such file, it is no regular one, or it is an address that nothing is fetched from.
     """
-    if source == "train" or "://" in source:
-        return
-    check_regular(Path(source), f"{option}: {brief(source, 200)[1:-1]}")
+    where = f"{option}: {brief(source, 200)[1:-1]}"
+    file = None if source == "train" else local_file(source, where)
+    if file is not None:
+        check_regular(file, where)
 
 
 def read_suite_words(request: SuiteRequest) -> tuple[SuiteSpec, list[RowSpec]]:

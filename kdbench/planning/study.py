@@ -96,9 +96,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     if plan.hours is not None:
         train_teacher = train and reference is not None and not teachers.weights_file(storage, reference).is_file()
         plan = with_costs(plan, measure(plan, data, train_teacher))
-    notes = [
-        note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
-    ]
+    notes = configs.notes((task.student.config, task.teacher.config))
     return Planned(plan, data, (*notes, *arms.refused, *refused, *learnt.lines))
 
 

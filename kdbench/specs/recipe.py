@@ -72,6 +72,11 @@ class Recipe(Spec):
         return schedule.model_copy(update={"norm_frozen": schedule.freezes_norm(student)})
 
     @property
+    def detectors(self) -> tuple[str, ...]:
+        """The configs of student and teacher."""
+        return (self.student.config, self.teacher.config) if self.teacher else (self.student.config,)
+
+    @property
     def hash(self) -> str:
         """The identity: 12 hex digits of the SHA-256 of the canonical JSON."""
         return content_hash(self.plain())

@@ -17,6 +17,7 @@ Command = Callable[..., Run]
 def test_workers_import_what_the_driver_imports(
     kdbench: Command, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """shared/failing/43: a clone of mmdetection in the working directory."""
     for package in ("mmdet", "torch", "ray"):
         (tmp_path / "work" / package).mkdir(parents=True)
         (tmp_path / "work" / package / "__init__.py").write_text("")
@@ -43,6 +44,7 @@ def check_models(storage: Path) -> None:
 
 
 def test_a_search_without_a_completed_trial_says_why(kdbench: Command, tiny_task: Path, tmp_path: Path) -> None:
+    """shared/failing/44 and 60: exit code 1, and then nothing is trained again without the ledger."""
     changes = ("--set", "schedule.lr=1e30", "--set", "schedule.grad_clip=null", "--set", "schedule.epochs=1")
     run = kdbench("search", "none", "--task", tiny_task, "--trials", 2, *changes, "--storage", tmp_path, "--name", "s")
     assert run.wait() == 1, run.text()

@@ -19,6 +19,8 @@ WRONG = [
     ["search", "defeat", "--task", "/dev/zero"],
     ["search", "defeat", "--teacher", "/dev/zero"],
     ["search", "defeat", "--teacher", "nowhere.pth"],
+    ["search", "defeat", "--teacher", "file:///dev/zero"],
+    ["search", "defeat", "--teacher", "s3://bucket/r101.pth"],
     ["search", "defeat", "--space", "nowhere.yaml"],
     ["search", "defeat", "--set", "schedule.lr=.inf"],
     ["search", "defeat", "--set", "schedule.lrr=1"],
@@ -55,6 +57,7 @@ print(json.dumps(codes))
 
 
 def test_a_wrong_word_imports_nothing_large(tmp_path: Path) -> None:
+    """shared/failing/54, and of 42, 50, 51, 52 and 55: what words alone decide is told at once."""
     command = [sys.executable, "-c", PROGRAM, json.dumps(WRONG)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
     answers = json.loads(done.stdout)

@@ -122,6 +122,7 @@ def test_voc_images_of_any_suffix(tmp_path: Path) -> None:
 
 
 def test_brackets_without_end(tmp_path: Path) -> None:
+    """shared/failing/51: deep.json as annotations."""
     (tmp_path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(InputError, match=r"deep\.json: is nested too deep"):
         prepared(tmp_path, {"annotations": "deep.json", "images": "."})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,28 @@ def test_weights_that_cannot_be_fetched() -> None:
     cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": "/nowhere/resnet.pth"}
     with pytest.raises(InputError, match="pretrained: false"):
         models.build(cfg.model, 0)
+
+
+@pytest.mark.parametrize("content", ["text", "objects", "half"])
+def test_initial_weights_that_are_none(tmp_path: Path, content: str) -> None:
+    """shared/failing/58: a file in init_cfg that is no checkpoint; nothing that it holds is run."""
+    file, ran = tmp_path / "r18.pth", tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (ran,)
+
+    torch.save({"state_dict": {}, "more": Evil()} if content == "objects" else {"w": torch.zeros(1000)}, file)
+    if content == "text":
+        file.write_text("epoch 1\n")
+    elif content == "half":
+        file.write_bytes(file.read_bytes()[:2000])
+    cfg = detectors.model_config("one_stage")
+    cfg.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(file)}
+    with pytest.raises(InputError, match=r"r18\.pth: is not a torch checkpoint.*init_cfg$") as error:
+        models.build(cfg.model, 0)
+    assert "\n" not in str(error.value)
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,28 @@ def test_code_in_a_file_does_not_run(model: nn.Module, tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("file:///dev/zero", "no regular file"),
+        ("file://{tmp}/a%20text.pth", "is not a whole torch checkpoint"),
+        ("file://{tmp}/gone.pth", "No such file"),
+        ("s3://bucket/r101.pth", "cannot be fetched from there"),
+        ("torchvision://resnet50", "cannot be fetched from there"),
+    ],
+)
+def test_addresses_that_are_none_of_the_web(model: nn.Module, tmp_path: Path, address: str, words: str) -> None:
+    """shared/failing/53: whatever the scheme, a file without an end is not read, and one that is no checkpoint is told."""
+    (tmp_path / "a text.pth").write_text("somehost\n")
+    assert words in reason(model, address.format(tmp=tmp_path))
+
+
+def test_a_file_by_its_address(model: nn.Module, tmp_path: Path) -> None:
+    wanted = state(seed=3)
+    weights.load_weights(model, f"file://{save(tmp_path / 'w.pth', wanted)}", classes=CLASSES, what="teacher")
+    assert all(torch.equal(value, wanted[name]) for name, value in model.state_dict().items())
+
+
 def test_a_download_that_fails(model: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv("http_proxy", raising=False)

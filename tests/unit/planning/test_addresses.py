@@ -53,6 +53,7 @@ def test_a_server_of_grpc() -> None:
     "address", ["127.0.0.1:9", "nowhere.invalid:6379", "127.0.0.1:99999", "x", ":6379", "a:b", "a:0"]
 )
 def test_nobody(address: str) -> None:
+    """shared/failing/55: nobody listens, or the port is none."""
     with pytest.raises(InputError, match="^--address"):
         addresses.check_cluster(address)
 
@@ -73,3 +74,10 @@ def test_a_temporary_folder_too_long_for_sockets(monkeypatch: pytest.MonkeyPatch
     assert "RAY_TMPDIR" in str(told.value)
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     addresses.check_cluster(None)
+
+
+def test_an_address_of_this_machine_is_known() -> None:
+    for address in ("127.0.0.1:6379", "localhost:1", "ray://127.0.0.1:10001"):
+        assert addresses.on_this_machine(address), address
+    for address in ("203.0.113.9:6379", "no-such-host.invalid:6379", "auto", ""):  # the first is for documents alone
+        assert not addresses.on_this_machine(address), address

@@ -23,6 +23,7 @@ def study(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("change", ["missing", "folder", "empty"])
 def test_a_study_without_its_ledger(study: Path, change: str) -> None:
+    """shared/failing/60: everything was trained again."""
     (study / FILE).unlink()
     if change == "folder":
         (study / FILE).mkdir()

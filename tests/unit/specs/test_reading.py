@@ -45,6 +45,7 @@ TEXTS = {
 
 @pytest.mark.parametrize(("text", "words"), TEXTS.items(), ids=range(len(TEXTS)))
 def test_texts(tmp_path: Path, text: str, words: str) -> None:
+    """shared/failing/50 and 51: what is too deep, too large or no number is told in a line."""
     path = tmp_path / "task.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=words) as told:
@@ -62,6 +63,7 @@ def test_every_file_that_a_user_names_is_read_so(tmp_path: Path, read: Callable[
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "folder", "huge"])
 def test_files_that_are_none(tmp_path: Path, kind: str) -> None:
+    """shared/failing/51: a device has no end."""
     path = tmp_path / "task.yaml"
     if kind == "device":
         path.symlink_to("/dev/zero")
@@ -111,6 +113,7 @@ VALUES: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("key", "value"), VALUES, ids=lambda value: str(value))
 def test_numbers_of_a_task(key: str, value: Any) -> None:
+    """shared/failing/50: every number is finite and has bounds."""
     with pytest.raises(InputError, match=key.split(".")[-1]):
         load_task("shapes", {key: value})
 
@@ -122,6 +125,7 @@ def test_what_is_meant_is_read() -> None:
 
 @pytest.mark.parametrize("place", ["/proc/x", "/sys/x", "{tmp}/file/below", "x" * 300, "{tmp}/" + "y" * 300])
 def test_a_storage_that_cannot_be(tmp_path: Path, place: str) -> None:
+    """shared/failing/40, 52 and 56."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"^--storage .*; give another folder$") as told:
         writable(storage_folder(place.format(tmp=tmp_path)))

@@ -48,6 +48,7 @@ FIRST = "(SELECT run_uuid FROM tags WHERE key = 'kdbench.trial' AND value = 'def
 def test_a_run_that_cannot_be_read_is_left_out_and_counted(
     statement: str, two_runs: Path, uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """shared/failing/59."""
     change(two_runs, statement)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
@@ -58,6 +59,7 @@ def test_a_run_that_cannot_be_read_is_left_out_and_counted(
 
 
 def test_a_store_that_is_none(two_runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """shared/failing/59."""
     change(two_runs, "DROP TABLE latest_metrics")
     with pytest.raises(SystemExit) as done:
         main(["leaderboard", "--storage", str(two_runs)])
@@ -69,6 +71,7 @@ def test_a_store_that_is_none(two_runs: Path, capfd: pytest.CaptureFixture[str])
 
 
 def test_formulas_and_control_characters(two_runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """shared/failing/59."""
     change(
         two_runs, "UPDATE tags SET value = ? WHERE key = 'kdbench.study'", '=HYPERLINK("http://example.com","click")'
     )

@@ -74,6 +74,7 @@ SPOILS = [cut, zeroed, zeroed_in_the_middle, empty, text, foreign, other, bare_l
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_the_one_before_is_taken(tmp_path: Path, spoil: Any) -> None:
+    """shared/failing/58: a text, other objects, or half a file in the place of a checkpoint."""
     path = tmp_path / checkpoints.FILE
     for epoch in (1, 2, 3):
         checkpoints.save(path, content(epoch))
