@@ -91,7 +91,7 @@ def result(storage: Path, study: str) -> dict[str, Any]:
     """The end of a study as its ledger has it: trial -> recipe, end, and value by epoch. Each must be there once."""
     table: dict[str, Any] = {}
     for event in events(storage, study):
-        name = event["trial"]
+        name = event.get("trial", "")  # none: of the study itself
         if event["event"] == "trial":
             assert name not in table, f"{name} was started twice"
             table[name] = {"recipe": event["recipe"], "end": None, "values": {}}
@@ -103,6 +103,15 @@ def result(storage: Path, study: str) -> dict[str, Any]:
         elif event["event"] == "retry":
             table[name]["end"] = None
     return table
+
+
+def decisions(storage: Path, study: str) -> list[dict[str, Any]]:
+    """Rounds, dropped arms, pauses and promotions, in their order."""
+    found = []
+    for event in events(storage, study):
+        if event["event"] in ("round", "drop", "promote") or event.get("pause"):
+            found.append({key: value for key, value in event.items() if key not in ("time", "metrics")})
+    return found
 
 
 def check_mlflow(storage: Path, study: str, uri: str | None = None) -> None:

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.integration.running import check_mlflow, events, reports, result, wait_for
+from tests.integration.running import check_mlflow, decisions, events, reports, result, wait_for
 
 
-def search(task: Path, storage: Path) -> list[object]:
-    values = [
-        "search",
-        "defeat",
-        "--task",
-        task,
-        "--trials",
-        3,
-        "--name",
-        "s",
-        "--scheduler",
-        "asha",
-        "--concurrent",
-        1,
-    ]
-    return [*values, "--storage", storage, "--epochs", 3]
+def search(task: Path, storage: Path, *more: object) -> list[object]:
+    values = ["search", "defeat", "fgd", "--task", task, "--trials", 4, "--name", "s", "--scheduler", "promote"]
+    return [*values, "--allocate", "halving", "--concurrent", 1, "--storage", storage, "--epochs", 3, *more]
 
 
 def test_killed_and_resumed_equals_never_killed(tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
@@ -36,7 +25,9 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path, tiny_task: Path,
     assert first.wait() == 0, first.text()
     expected = result(whole, "s")
     assert {entry["end"] for entry in expected.values()} <= {"completed", "pruned"}
-    assert sum(1 for name in expected if name.startswith("defeat-")) == 3
+    assert sum(1 for name in expected if name.startswith(("defeat-", "fgd-"))) == 4
+    kinds = {event["event"] for event in decisions(whole, "s")}
+    assert {"round", "report"} <= kinds, "nobody waited"
 
     run = kdbench(*search(tiny_task, cut))
     # Once in the teacher, once in the middle of a distilled trial.
@@ -44,19 +35,40 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path, tiny_task: Path,
     run.kill_everything()
     again = kdbench("resume", "s", "--storage", cut)
     wait_for(
-        lambda: any(e["trial"] == "defeat-001" and e["event"] == "report" for e in events(cut, "s")), "trial", again
+        lambda: any(e.get("trial") == "fgd-000" and e["event"] == "report" for e in events(cut, "s")), "trial", again
     )
     again.kill_everything()
     last = kdbench("resume", "s", "--storage", cut)
     assert last.wait() == 0, last.text()
 
     assert result(cut, "s") == expected
+    assert decisions(cut, "s") == decisions(whole, "s")
     check_mlflow(cut, "s")
     board = kdbench("leaderboard", "s", "--storage", cut, "--format", "json")
     assert board.wait() == 0
     rows = json.loads(board.text())
     completed = {n for n, e in expected.items() if e["end"] == "completed" and n != "teacher"}
     assert {row["trial"] for row in rows} == completed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_killed_five_times_at_random_moments(tmp_path: Path, tiny_task: Path, kdbench: Callable) -> None:
+    whole, cut, moments = tmp_path / "whole", tmp_path / "cut", random.Random(7)
+    more = ["--trials", 6, "--seeds", 2]
+    first = kdbench(*search(tiny_task, whole, *more))
+    assert first.wait(900) == 0, first.text()
+    lines = len(events(whole, "s"))
+    run = kdbench(*search(tiny_task, cut, *more))
+    for at in sorted(moments.sample(range(2, lines - 2), 5)):
+        wait_for(lambda at=at: len(events(cut, "s")) >= at, f"event {at}", run)
+        time.sleep(moments.random())
+        run.kill_everything()
+        run = kdbench("resume", "s", "--storage", cut)
+    assert run.wait(900) == 0, run.text()
+    assert result(cut, "s") == result(whole, "s")
+    assert decisions(cut, "s") == decisions(whole, "s")
+    check_mlflow(cut, "s")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
