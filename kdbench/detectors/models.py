@@ -71,6 +71,8 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
                 f"{where}: its initial weights cannot be fetched ({_line(error)}); "
                 "set `pretrained: false` for this model, or copy the file into the torch hub cache"
             ) from error
+        except TypeError as error:
+            raise InputError(f"{where}: an init_cfg is not as mmcv wants it ({_line(error)}); correct it") from error
         except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, UnicodeDecodeError) as error:
             named = ", ".join(dict.fromkeys(_checkpoints(model_cfg))) or "its initial weights"
             raise InputError(
