@@ -10,6 +10,7 @@ from kdbench.data import Prepared, prepare
 from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
 from kdbench.methods import registry
+from kdbench.planning.crowds import crowd_notes
 from kdbench.planning.numbers import check_machine, gpus_of
 from kdbench.planning.requests import Request, check_place, read_words
 from kdbench.planning.resolving import look_at_models
@@ -99,7 +100,7 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
     notes = [
         note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
     ]
-    return Planned(plan, data, tuple(notes))
+    return Planned(plan, data, (*notes, *crowd_notes(task, data)))
 
 
 def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:

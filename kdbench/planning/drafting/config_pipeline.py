@@ -99,7 +99,9 @@ def _own_steps(train: list[dict[str, Any]], notes: list[str]) -> list[dict[str, 
     steps = []
     for step in train:
         if not step.get("type"):
-            raise InputError(f"data.train: its pipeline has a step without a type ({brief(dict(step))}); name the transform")
+            raise InputError(
+                f"data.train: its pipeline has a step without a type ({brief(dict(step))}); name the transform"
+            )
         kind = str(step["type"])
         if kind == "LoadImageFromFile":
             extra = sorted(set(step) - {"type"})
