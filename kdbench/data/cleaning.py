@@ -34,7 +34,7 @@ WORDS = {
     "rotated": "rotated boxes taken as the upright box around them",
     "boxed": "objects without a box given the box around their mask or polygon",
     "corners": "boxes with bbox_mode 0 taken as two corners",
-    "posed": "keypoints of pose labels left out",
+    "posed": "pose labels taken without their keypoints",
     "remasked": "masks written as text or as points read",
     "roots": "root category that no box has left out",
     "encodings": "files read though not in their encoding or with a bare '&'",

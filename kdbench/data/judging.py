@@ -82,19 +82,20 @@ def _forms(spec: DatasetSpec, name: str, split: RawSplit) -> list[str]:
     found = []
     if split.dirt["degenerate"] >= enough and (shares := _shares(split)) >= enough:
         found.append(f"{shares} boxes of {name} lie within 0..1: they may be shares, as YOLO writes")
-    if spec.kind == "coco":
-        beyond = _two_corners(split) if split.dirt["clipped"] + split.dirt["outside"] >= enough else 0
-        if beyond >= enough:
+    if spec.kind == "coco" and split.dirt["clipped"] + split.dirt["outside"] >= enough:
+        corners = _two_corners(split)
+        if corners >= enough:
             found.append(
-                f"{beyond} boxes of {name} leave their image on the right or below: they may be x1, y1, x2, y2 where COCO has "
+                f"{corners} boxes of {name} leave their image on the right or below: they may be x1, y1, x2, y2 where COCO has "
                 "x, y, width, height"
             )
-        found += forms.told_otherwise(name, split)
     if spec.kind == "yolo" and split.dirt["clipped"] + split.dirt["outside"] >= enough:
         found.append(
             f"boxes of {name} leave their image: YOLO's x and y are the centre of a box, here they may be a corner"
         )
-    return found + forms.in_parts(name, split)
+    if found or getattr(spec, name).cut is not None:  # what is cut out of train is written as train is
+        return found
+    return [*(forms.told_otherwise(name, split) if spec.kind == "coco" else []), *forms.in_parts(name, split)]
 
 
 def _alike(split: RawSplit, classes: tuple[str, ...]) -> list[str]:

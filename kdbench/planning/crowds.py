@@ -17,6 +17,6 @@ def crowd_notes(task: TaskSpec, data: Prepared) -> list[str]:
         return []
     return [
         f"{spec.config}: its head takes no regions to ignore, so the {crowds} crowd or difficult boxes of train are background to it"
-        for spec in dict.fromkeys((task.student, task.teacher))
+        for spec in {spec.config: spec for spec in (task.student, task.teacher)}.values()
         if not needs.takes_ignored(configs.load_model_config(spec.config, dict(spec.set)))
     ]

@@ -82,7 +82,7 @@ def _boxes(item: ElementTree.Element, place: int, found: VocFile) -> list[Box]:
         raise InputError(f"{found.path}: {label}: 'difficult' is {text!r:.40}, which {error}; correct it") from None
     if difficult and text is not None and text.strip() != "1":
         found.done.append(("flags", label, f"difficult {text!r:.40} read as 1"))
-    own = item.findall("bndbox")
+    own: list[ElementTree.Element | None] = [*item.findall("bndbox")]
     return [Box(_corners(item, box, label, found), name, difficult, label=label) for box in own or [None]]
 
 
