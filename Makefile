@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
+# Every process would compile torch, ray and mmdet anew where this is set: half of what a small search takes.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: install demo test test-slow lint clean
 
 install: $(STAMP)

@@ -14,6 +14,7 @@ from kdbench.outcome.result import StudyResult
 from kdbench.outcome.summary import study_summary
 from kdbench.planning.study import Planned, Request, make_plan
 from kdbench.running.driving import Crew, drive
+from kdbench.running.inputs import splits_of
 from kdbench.running.listeners import record_stored_teacher
 from kdbench.running.payloads import make_payload
 from kdbench.search import folders
@@ -83,7 +84,8 @@ def _run(
         evaluate = given_teacher_recipe(plan.task, plan.teacher)
         evaluate = None if teachers.figures(storage, evaluate) else evaluate
     board = Board(plan, folder, teacher_ready=ready, evaluate=evaluate, listeners=crew.listeners)
-    tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan))
+    splits = splits_of(plan.task.dataset, data)
+    tracker.open_study(plan.task.name, plan.study, tags=_study_tags(plan), params=_study_params(plan), splits=splits)
     if plan.teacher is not None and ready and TEACHER not in board.trials:
         own = teacher_recipe(plan.task) if plan.teacher_train else given_teacher_recipe(plan.task, plan.teacher)
         record_stored_teacher(tracker, own, storage, data)

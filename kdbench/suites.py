@@ -14,6 +14,7 @@ from kdbench.outcome.summary import suite_summary
 from kdbench.outcome.whole import spoilt
 from kdbench.planning.suite import PlannedSuite, SuiteRequest, plan_suite, prepare_all
 from kdbench.running.driving import Crew, drive
+from kdbench.running.inputs import splits_of
 from kdbench.running.listeners import Recorder, record_stored_teacher
 from kdbench.running.payloads import make_payload
 from kdbench.search import folders
@@ -101,7 +102,9 @@ def _run(
     evaluate = [recipe for recipe in plan.given if not teachers.figures(storage, recipe)]
     board = SuiteBoard(plan, folder, stored=stored, finished=finished, evaluate=evaluate, listeners=crew.listeners)
     for task in plan.tasks:
-        tracker.open_study(task, plan.study, tags=_tags(plan), params=_params(plan))
+        recipe = next(row.recipe for row in plan.rows if row.recipe.task == task)
+        splits = splits_of(recipe.dataset, planned.data_of(recipe))
+        tracker.open_study(task, plan.study, tags=_tags(plan), params=_params(plan), splits=splits)
     for recipe in (*plan.teachers, *plan.given):
         if f"teacher-{recipe.hash}" not in board.trials:
             record_stored_teacher(tracker, recipe, storage, planned.data_of(recipe))

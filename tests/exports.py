@@ -41,6 +41,11 @@ def label_img(root: Path, number: int = 12, *, xml: str = "labels", images: str 
     return root
 
 
+def in_one(root: Path) -> Path:
+    """labelImg's: each XML file beside its image."""
+    return label_img(root, xml=".", images=".")
+
+
 def voc(root: Path, number: int = 12) -> Path:
     """VOC's own folders, with lists."""
     label_img(root, number, xml="Annotations", images="JPEGImages")

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from kdbench.cli.completing import shipped
 from kdbench.cli.options import data_root_option, max_bad_option, set_option, where_options
 
 
 @click.command("bench", epilog="Example: kdbench bench methods_shapes --grade smoke")
-@click.argument("suite")
+@click.argument("suite", shell_complete=shipped("benchmarks/suites"))
 @click.option(
     "--grade",
     type=click.Choice(["smoke", "quick", "full"]),
@@ -62,11 +63,11 @@ def command(
 
     from kdbench import suites
     from kdbench.planning.suite import plan_suite
+    from kdbench.planning.telling import lines
 
     planned = plan_suite(request, folder, address, need_data=not dry_run)
-    for data in planned.data.values():
-        for line in data.lines:
-            click.echo(f"data {data.name}: {line}", err=True)
+    for line in lines(tuple(planned.data.values()), planned.notes):
+        click.echo(line, err=True)
     if dry_run:
         from kdbench.planning.suite_dry_run import describe_suite, write_recipes
         from kdbench.running.cluster import check_room

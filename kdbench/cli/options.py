@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
+from kdbench.cli.completing import folders
 from kdbench.errors import brief
+from kdbench.specs.limits import MAX_BAD
 
 storage_option = click.option(
     "--storage",
     metavar="DIR",
+    shell_complete=folders,
     help="Folder of studies, teachers, data and MLflow [default: $KDBENCH_HOME or ./kdbench-runs].",
 )
 tracking_option = click.option(
@@ -23,7 +26,10 @@ gpus_option = click.option(
     "--gpus", type=float, help="GPUs of a training process, may be a fraction [default: 1 where there is one]."
 )
 data_root_option = click.option(
-    "--data-root", metavar="DIR", help="Folder of the task's data, where it needs one [default: the task's data_root]."
+    "--data-root",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Folder of the task's data, where it needs one [default: the task's data_root].",
 )
 
 
@@ -40,7 +46,7 @@ def share(_context: click.Context, _parameter: click.Parameter, given: str) -> f
 
 max_bad_option = click.option(
     "--max-bad",
-    default="1%",
+    default=f"{MAX_BAD:.0%}",
     show_default=True,
     metavar="SHARE",
     callback=share,

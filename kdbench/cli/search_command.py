@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kdbench.cli.completing import files, shipped
 from kdbench.cli.options import data_root_option, max_bad_option, set_option, where_options
 
 
@@ -13,8 +14,14 @@ from kdbench.cli.options import data_root_option, max_bad_option, set_option, wh
     "search",
     epilog="Example: kdbench search defeat --task bccd --data-root BCCD --trials 10 --scheduler asha",
 )
-@click.argument("method")
-@click.option("--task", default="shapes", show_default=True, help="A task's name or file.")
+@click.argument("method", shell_complete=shipped("search_spaces"))
+@click.option(
+    "--task",
+    default="shapes",
+    show_default=True,
+    shell_complete=shipped("benchmarks/tasks"),
+    help="A task's name or file.",
+)
 @data_root_option
 @max_bad_option
 @click.option("--name", metavar="STUDY", help="Name of the study [default: METHOD-TASK, numbered].")
@@ -30,7 +37,7 @@ from kdbench.cli.options import data_root_option, max_bad_option, set_option, wh
     metavar="N",
     help="Above 1: train the best of method and baseline again with N fresh seeds, measured on the report split.",
 )
-@click.option("--space", metavar="FILE", help="A search space file [default: the method's own].")
+@click.option("--space", metavar="FILE", shell_complete=files, help="A search space file [default: the method's own].")
 @set_option
 @click.option("--algorithm", type=click.Choice(["optuna", "random", "grid"]), default="optuna", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="none", show_default=True)
@@ -52,12 +59,11 @@ def command(dry_run: bool, storage: str | None, address: str | None, changes: di
 
     from kdbench import studies
     from kdbench.planning.study import make_plan
+    from kdbench.planning.telling import lines
 
     planned = make_plan(request, folder, address)
-    for line in planned.data.lines:
-        click.echo(f"data: {line}", err=True)
-    for note in planned.notes:
-        click.echo(f"note: {note}", err=True)
+    for line in lines([planned.data], planned.notes):
+        click.echo(line, err=True)
     if dry_run:
         from kdbench.planning.dry_run import describe
         from kdbench.running.cluster import check_room

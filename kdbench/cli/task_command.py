@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from kdbench.cli.options import storage_option
+from kdbench.cli.completing import files, folders
+from kdbench.cli.options import max_bad_option, storage_option
 
 
 @click.command(
     "task",
     epilog="Example: kdbench task photos -o mine.yaml && kdbench search fgd --task mine.yaml",
 )
-@click.argument("source", metavar="FOLDER|CONFIG.py")
-@click.option("-o", "--output", metavar="FILE", help="The task file to write [default: print it].")
+@click.argument("source", metavar="FOLDER|CONFIG.py", shell_complete=files)
+@click.option(
+    "-o", "--output", metavar="FILE", shell_complete=files, help="The task file to write [default: print it]."
+)
 @click.option(
     "--student",
     metavar="small|r18|r50|CONFIG",
@@ -26,8 +30,14 @@ from kdbench.cli.options import storage_option
     metavar="small|r34|r101|CONFIG",
     help="Likewise [default: a larger one that goes with the student].",
 )
-@click.option("--data-root", metavar="DIR", help="For a config: the folder that its relative paths begin in.")
+@click.option(
+    "--data-root",
+    metavar="DIR",
+    shell_complete=folders,
+    help="For a config: the folder that its relative paths begin in.",
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@max_bad_option
 @storage_option
 def command(
     source: str,
@@ -36,6 +46,7 @@ def command(
     teacher: str | None,
     data_root: str | None,
     force: bool,
+    max_bad: float,
     storage: str | None,
 ) -> None:
     """Write a task file: from a folder of annotated images, or from an mmdet 2.x config.
@@ -61,6 +72,7 @@ def command(
         teacher=teacher,
         data_root=data_root,
         force=force,
+        max_bad=max_bad,
         say=say,
     )
     for note in made.notes:
@@ -70,4 +82,5 @@ def command(
         sys.stdout.write(text)
         return
     write(file, text)
-    say(f"wrote {file}; run: kdbench search fgd --task {file}")
+    place = f" --storage {shlex.quote(storage)}" if storage is not None else ""
+    say(f"wrote {file}; run: {made.command(file)}{place}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from kdbench.cli.completing import files
 from kdbench.cli.options import data_root_option, max_bad_option, storage_option, tracking_option
 
 
 @click.command(
     "train", epilog="Example: kdbench train recipe.yaml   (task: shapes, method: defeat, params: {decay: linear})"
 )
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=files)
 @data_root_option
 @max_bad_option
 @storage_option

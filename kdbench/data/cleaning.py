@@ -36,7 +36,7 @@ WORDS = {
     "corners": "boxes with bbox_mode 0 taken as two corners",
     "posed": "pose labels taken without their keypoints",
     "remasked": "masks written as text or as points read",
-    "roots": "root category that no box has left out",
+    "roots": "files with a root category that no box has, which is left out",
     "encodings": "files read though not in their encoding or with a bare '&'",
     "foreign": "XML files that are no annotations skipped",
     "unannotated": "images without an annotation file left out",

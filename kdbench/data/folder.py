@@ -53,9 +53,9 @@ class Prepared:
     shared: dict[str, int] = field(default_factory=dict)
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        """What a user is told about the data: what was done to it, and what its figures are not."""
-        told = [f"{self.notes} (each in {self.folder / problems.FILE})"] if self.notes else []
+    def remarks(self) -> tuple[str, ...]:
+        """What was done to the data, and what its figures are not; the same wherever the data is prepared."""
+        told = [self.notes] if self.notes else []
         if self.shared:
             of = [
                 f"{count} of {self.splits[split].num_images} images of the {split} split"
@@ -65,6 +65,17 @@ class Prepared:
                 f"{' and '.join(of)} are in an earlier split too, so those figures are not of images that no training has seen"
             )
         return tuple(told)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The remarks as a user is told them: with the file that has the details."""
+        place = f" (each in {self.folder / problems.FILE})"
+        return tuple(remark + (place if remark == self.notes else "") for remark in self.remarks)
+
+    @property
+    def unreadable_share(self) -> str:
+        """The least --max-bad that lets the data pass, as a percentage."""
+        return f"{math.ceil(100 * self.unreadable / self.looked)}%" if self.looked else "0%"
 
     def check_content(self, known: str, study: str) -> None:
         """Refuse data that is not what a study began with; an identity that is not known is no reason.
@@ -87,7 +98,7 @@ class Prepared:
         if self.unreadable > max_bad * self.looked:
             raise InputError(
                 f"dataset {self.name}: {self.unreadable} of {self.looked} images cannot be read: {self.first_unreadable}; "
-                f"restore them, or go on without them by --max-bad {_percent(self.unreadable / self.looked)} "
+                f"restore them, or go on without them by --max-bad {self.unreadable_share} "
                 f"(all are in {self.folder / problems.FILE})"
             )
 
@@ -139,8 +150,3 @@ def read_by_kdbench(data: Prepared, split: str) -> list[str]:
 
 def is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (MANIFEST, *(f"{split}.json" for split in SPLITS)))
-
-
-def _percent(share: float) -> str:
-    """A share as a percentage that is not below it."""
-    return f"{math.ceil(share * 100)}%"

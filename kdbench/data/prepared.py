@@ -47,7 +47,8 @@ def prepare(spec: DatasetSpec, storage: Path, data_root: Path | None, max_bad: f
             images that cannot be read.
     """
     root = _root(spec, data_root)
-    source = content_hash({"version": VERSIONS[spec.kind], "spec": spec.plain(), "sources": _fingerprint(spec, root)})
+    plain = {**spec.plain(), "repeat": 1}  # how often an epoch sees the images is no part of what they are
+    source = content_hash({"version": VERSIONS[spec.kind], "spec": plain, "sources": _fingerprint(spec, root)})
     datasets = storage.absolute() / "datasets"
     folder = _known(datasets, spec.name, source) if root is not None else None
     if folder is None:
@@ -126,7 +127,7 @@ def _make(
             images = _about(found, raw, state)
             listed = {name: {"folder": str(s.folder), "files": [i.file for i in s.images]} for name, s in raw.items()}
             (temporary / FILES).write_text(json.dumps(listed))
-        classes = spec.classes or _found(found.raw["train"])
+        classes = spec.classes or classes_of(found.raw["train"])
         masks = spec.kind == "shapes" or spec.masks
         counts: Counter[str] = Counter()
         digest = hashlib.sha256()
@@ -200,5 +201,6 @@ def _read(spec: DatasetSpec, root: Path | None, temporary: Path | None) -> dict[
     return {name: limited(spec, name, split) for name, split in raw.items()}
 
 
-def _found(train: RawSplit) -> tuple[str, ...]:
+def classes_of(train: RawSplit) -> tuple[str, ...]:
+    """The classes of a dataset that does not name them: those of its train split."""
     return train.names or tuple(sorted({box.name for image in train.images for box in image.boxes if box.name}))

@@ -6,6 +6,7 @@ import copy
 import difflib
 import importlib.util
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,15 +114,19 @@ def teacher_model(config: str, changes: dict[str, Any], classes: int) -> Config:
     return cfg
 
 
-def notes(config: str) -> str | None:
-    """What of a config a task does not take, in one line; None if there is nothing to say.
+def notes(names: Iterable[str]) -> tuple[str, ...]:
+    """What of configs a task does not take: a line for each one of which there is something to say.
 
     Raises:
         InputError: no such config, or a broken file.
     """
-    path = find(config)
-    found = reading.not_taken(reading.parse(path), own=path.is_relative_to(_mim().resolve()))
-    return f"{config}: only `model` is taken; not read: {', '.join(found)}" if found else None
+    told = []
+    for config in dict.fromkeys(names):
+        path = find(config)
+        found = reading.not_taken(reading.parse(path), own=path.is_relative_to(_mim().resolve()))
+        if found:
+            told.append(f"{config}: only `model` is taken; not read: {', '.join(found)}")
+    return tuple(told)
 
 
 def normalisation(cfg: Config) -> dict[str, Any] | None:

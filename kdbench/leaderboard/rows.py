@@ -33,7 +33,7 @@ def build_rows(runs: list[Run], studies: Collection[str] | None = None) -> list[
     teachers = {(run.task, run.teacher): run for run in runs if run.kind == "teacher"}
     spent = _spent(runs)
     shown = [config for config in configs(runs) if studies is None or config.study in studies]
-    shown.sort(key=lambda c: (c.task, -c.merit, c.method, c.study, c.config))
+    shown.sort(key=lambda c: (c.task, -c.merit, c.method, c.study, c.first.trial or "", c.config))
     rows: list[Row] = []
     ranks: dict[str, int] = defaultdict(int)
     for config, against in zip(shown, compared(shown, runs), strict=True):

@@ -136,16 +136,21 @@ def _notes(rows: list[Row]) -> list[str]:
     notes += [LEGEND[split] for split in splits]
     if len(splits) > 1:
         notes.append("figures of different splits are not comparable; each delta is to the baseline on its row's split")
-    for split in splits:
-        shared = max((row.shared or 0 for row in rows if row.split == split), default=0)
-        if shared:
-            notes.append(
-                f"{SHARED} {shared} images of the {split} split are in an earlier split too: not of unseen images"
-            )
+    notes += shared_notes(rows)
     if any(row.verdict == "single" for row in rows):
         notes.append("single: one seed says nothing about the difference; more: kdbench search METHOD --seeds 3")
     if any(row.p_holm != row.p_value for row in rows):
         notes.append("verdicts: several rows share a baseline, so p is corrected (Holm); a delta's ± is its own alone")
+    return notes
+
+
+def shared_notes(rows: list[Row]) -> list[str]:
+    """What the mark beside a split means, a line for each split that has one; for the rows of one task."""
+    notes = []
+    for split in sorted({row.split for row in rows if row.shared}):
+        count = max(row.shared or 0 for row in rows if row.split == split)
+        which = f"1 image of the {split} split is" if count == 1 else f"{count} images of the {split} split are"
+        notes.append(f"{SHARED} {which} in an earlier split too: not of unseen images")
     return notes
 
 

@@ -63,6 +63,23 @@ def check_socket_folder() -> None:
         ) from None
 
 
+def on_this_machine(address: str) -> bool:
+    """Whether HOST:PORT is this machine: one can listen only at an address of one's own.
+
+    Example:
+        >>> on_this_machine("127.0.0.1:6379"), on_this_machine("203.0.113.9:6379")
+        (True, False)
+    """
+    host = address.removeprefix("ray://").rpartition(":")[0].strip("[]")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as one:
+            one.bind(place)
+    except (OSError, UnicodeError):
+        return False
+    return bool(host)
+
+
 def _running() -> str | None:
     """The address of the Ray that was started on this machine, as `auto` finds it."""
     if os.environ.get("RAY_ADDRESS"):

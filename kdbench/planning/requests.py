@@ -11,6 +11,7 @@ from kdbench.methods import registry
 from kdbench.planning.addresses import check_cluster
 from kdbench.planning.numbers import check_numbers
 from kdbench.specs.base import Spec
+from kdbench.specs.limits import MAX_BAD
 from kdbench.specs.paths import writable
 from kdbench.specs.space import SpaceSpec, load_space
 from kdbench.specs.study import Algorithm, Scheduler
@@ -25,7 +26,7 @@ class Request(Spec):
     method: str
     task: str = "shapes"
     data_root: str | None = None
-    max_bad: float = 0.01
+    max_bad: float = MAX_BAD
     name: str | None = None
     trials: int | None = None
     epochs: int | None = None
@@ -56,7 +57,7 @@ class SuiteRequest(Spec):
     rows: tuple[str, ...] = ()
     name: str | None = None
     data_root: str | None = None
-    max_bad: float = 0.01
+    max_bad: float = MAX_BAD
     set: dict[str, Any] = {}
     teacher: tuple[str, ...] = ()
     concurrent: int | None = None

@@ -97,10 +97,9 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
     check_machine(plan.resources, plan.processes, address)
     Attempts(here=address is None).task(task, data, method.name, resolved.plain(), reference, train)
-    notes = [
-        note for config in dict.fromkeys((task.student.config, task.teacher.config)) if (note := configs.notes(config))
-    ]
-    return Planned(plan, data, (*notes, *crowd_notes(task, data)))
+    notes = configs.notes((task.student.config, task.teacher.config))
+    learning = [task.student, task.teacher] if train else [task.student]
+    return Planned(plan, data, (*notes, *crowd_notes((model, data) for model in learning)))
 
 
 def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:

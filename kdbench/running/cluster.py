@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import sysconfig
@@ -10,8 +11,8 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
-from kdbench.errors import InputError
-from kdbench.planning.addresses import check_cluster
+from kdbench.errors import InputError, RunError
+from kdbench.planning.addresses import check_cluster, on_this_machine
 from kdbench.planning.numbers import trials_at_once
 from kdbench.specs.study import Resources
 
@@ -28,6 +29,9 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
+SLOW, STARTS = "timed out during startup", 3
+"""What Ray says when its own node was too slow, and how often it is started anew."""
+TOKEN_HINT = "; one that asks for a token: export RAY_AUTH_MODE=token"
 STANDARD = {sysconfig.get_path("stdlib"), f"{sys.base_prefix}/lib/python{sys.version_info[0]}{sys.version_info[1]}.zip"}
 WORKER_ENVIRONMENT = {"PYTHONWARNINGS": "ignore", **ENVIRONMENT}
 
@@ -48,6 +52,7 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
 
     Raises:
         InputError: nothing answers at the address.
+        RunError: Ray does not start on this machine.
     """
     check_cluster(address)
     os.environ.update(ENVIRONMENT)
@@ -58,27 +63,73 @@ def ray_session(address: str | None, resources: Resources) -> Iterator[dict[str,
     quiet["job_config"] = ray.job_config.JobConfig(_client_job=True, _py_driver_sys_path=import_path())
     try:
         if address:
+            if on_this_machine(address):
+                _take_token()
             ray.init(address=address, runtime_env=runtime, **quiet)
         else:
-            # A Ray of our own, whatever else runs on this machine or stands in RAY_ADDRESS: a cluster is joined by --address.
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                runtime_env=runtime,
-                object_store_memory=200 * 2**20,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        if address:
+            _start(runtime_env=runtime, **quiet)
+    except Exception as error:  # Ray raises `Exception` itself where its processes are not up in time
+        if isinstance(error, RunError) or (isinstance(error, OSError) and error.errno and not address):
+            raise  # told already; or a disk or a folder, which is told as such
+        line = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        if not address:
+            raise RunError(
+                f"Ray does not start on this machine ({line}); nothing is lost: try again, or look with kdbench doctor"
+            ) from error
+        if isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
+            hint = TOKEN_HINT if os.environ.get("RAY_AUTH_MODE", "").lower() != "token" else ""
             raise InputError(
-                f"--address {address}: no Ray cluster answers there ({str(error).splitlines()[0][:120]}); start one with 'ray start --head'"
+                f"--address {address}: no Ray cluster answers there ({line}); start one with 'ray start --head'{hint}"
             ) from None
         raise
     try:
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+def _take_token() -> None:
+    """Log in to a Ray of this machine as its `--address auto` does.
+
+    Since 2.60 `ray start` asks for the token in ~/.ray if there is one, and every Ray that a search starts puts one there;
+    but at an address in words Ray does not show it.
+    """
+    try:
+        from ray._private.authentication import authentication_token_setup as setup
+    except ImportError:  # an earlier Ray asks for none
+        return
+    take = getattr(setup, "maybe_enable_token_auth_if_token_available", None)
+    if take is not None:
+        logging.getLogger(setup.__name__).setLevel(logging.ERROR)
+        take(warn_if_disabled=False)
+
+
+def _start(**settings: Any) -> None:
+    """A Ray of our own, whatever else runs on this machine or stands in RAY_ADDRESS: a cluster is joined by --address.
+
+    Raises:
+        RunError: Ray gave up on its own node again and again, as it does after 30 s on a machine that has too much to do.
+    """
+    import ray
+
+    for _ in range(STARTS):
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=200 * 2**20,
+                _node_ip_address="127.0.0.1",
+                **settings,
+            )
+            return
+        except Exception as error:  # Ray has no class of its own for it
+            if SLOW not in str(error):
+                raise
+            ray.shutdown()
+    raise RunError(
+        f"Ray did not start on this machine in {STARTS} attempts of 30 s; end what else keeps the machine busy, and try "
+        "again (a study that has begun: kdbench resume STUDY)"
+    )
 
 
 def check_room(resources: Resources, processes: int, address: str) -> None:

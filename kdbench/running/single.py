@@ -10,18 +10,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kdbench.data import Prepared, prepare
-from kdbench.detectors import teachers
+from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError, RunError
 from kdbench.planning.requests import check_weights
 from kdbench.planning.resolving import look_at_models, resolve_method
+from kdbench.planning.telling import lines
+from kdbench.planning.trying import Attempts
 from kdbench.running.inputs import splits_of
 from kdbench.search.finding import SINGLE, record_single
 from kdbench.specs.base import load_yaml
+from kdbench.specs.limits import MAX_BAD
 from kdbench.specs.paths import storage_folder, writable
 from kdbench.specs.recipe import Recipe, TeacherRef, task_recipe, teacher_recipe
 from kdbench.specs.short_recipe import ShortRecipe
 from kdbench.specs.task import TaskSpec, data_folder, load_task
 from kdbench.tracking.datasets import Split
+from kdbench.training import checkpoints
 from kdbench.training.callbacks import Evaluation, Outcome, TrainingCallback
 from kdbench.training.job import Job, check_device
 from kdbench.training.train import train
@@ -39,7 +43,7 @@ class Options:
     threads: int = 0
     report: bool = False
     track: bool = True
-    max_bad: float = 0.01
+    max_bad: float = MAX_BAD
 
 
 def train_file(file: str, options: Options) -> Outcome:
@@ -57,45 +61,63 @@ def train_file(file: str, options: Options) -> Outcome:
     if options.teacher:
         check_weights(options.teacher, "--teacher")
     root = Path(options.data_root).expanduser().absolute() if options.data_root else None
+    told: list[str] = []
+    master: Recipe | None = None  # the teacher's, where it has to be trained first
     if "version" in raw:
         recipe = Recipe.parse(raw, file)
         data = prepare(recipe.dataset, storage, root, options.max_bad)
-        weights = teachers.require(storage, recipe.teacher)
     else:
         short = ShortRecipe.parse(raw, file)
         task = load_task(short.task, short.set)
         root = data_folder(options.data_root, task)
         options = replace(options, data_root=str(root) if root else None)
-        recipe, data, weights = _resolve(short, task, file, storage, root, options)
-    for line in data.lines:
-        Console(stderr=True).print(f"data: {line}", highlight=False, soft_wrap=True, markup=False)
-    check_device(recipe, options.device)
+        recipe, data = _resolve(short, task, file, storage, root, options)
+        own = teacher_recipe(task)
+        if recipe.teacher and recipe.teacher.id == own.hash and not teachers.sound(storage, own.hash, told.append):
+            master = own
+    for line in (*told, *lines([data], configs.notes(recipe.detectors))):
+        Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    weights = None if master else teachers.require(storage, recipe.teacher)
+    _try(recipe, master, data, storage, options)
+    if master is not None:
+        _train_teacher(master, data, storage, options)
+        weights = teachers.require(storage, recipe.teacher)
     return _train(recipe, data, weights, storage / "runs" / recipe.hash, storage, options)
 
 
 def _resolve(
     short: ShortRecipe, task: TaskSpec, file: str, storage: Path, root: Path | None, options: Options
-) -> tuple[Recipe, Prepared, Path | None]:
+) -> tuple[Recipe, Prepared]:
     data = prepare(task.dataset, storage, root, options.max_bad)
     resolved = resolve_method(short.method, short.params, look_at_models(task, data.classes), f"{file}, params")
     reference: TeacherRef | None = None
-    if resolved.needs_teacher:
-        if options.teacher:
-            reference = teachers.given_teacher(storage, task, options.teacher, tuple(data.classes))
-        else:
-            reference = teachers.trained_teacher(task)
-            if not teachers.weights_file(storage, reference).is_file():
-                _train_teacher(task, reference, data, storage, options)
-    recipe = task_recipe(task, resolved.method.name, resolved.params, short.training, reference, short.seed)
-    return recipe, data, teachers.require(storage, reference)
+    if resolved.needs_teacher and options.teacher:
+        reference = teachers.given_teacher(storage, task, options.teacher, tuple(data.classes))
+    elif resolved.needs_teacher:
+        reference = teachers.trained_teacher(task)
+    return task_recipe(task, resolved.method.name, resolved.params, short.training, reference, short.seed), data
 
 
-def _train_teacher(task: TaskSpec, reference: TeacherRef, data: Prepared, storage: Path, options: Options) -> None:
-    recipe = teacher_recipe(task)
+def _try(recipe: Recipe, master: Recipe | None, data: Prepared, storage: Path, options: Options) -> None:
+    """Take a real step of each training that has not come to a checkpoint before.
+
+    Raises:
+        InputError: one fails, or this machine has not what it needs; nothing has been trained.
+    """
+    attempts = Attempts()
+    for one, role in ((recipe, "student"), (master, "teacher")):
+        if one is None:
+            continue
+        check_device(one, options.device)
+        if not (storage / "runs" / one.hash / checkpoints.FILE).is_file():
+            attempts(one, data, role, teacher_too=master is None)
+
+
+def _train_teacher(recipe: Recipe, data: Prepared, storage: Path, options: Options) -> None:
     workdir = storage / "runs" / recipe.hash
     outcome = _train(recipe, data, None, workdir, storage, options, teacher=True)
     content = {"source": "trained", "recipe": recipe.plain(), "summary": outcome.summary}
-    teachers.publish(storage, reference.id, workdir / "student.pth", content)
+    teachers.publish(storage, recipe.hash, workdir / "student.pth", content)
 
 
 def _train(

@@ -63,6 +63,11 @@ class Recipe(Spec):
     seed: int = Field(0, ge=0, lt=2**31)
 
     @property
+    def detectors(self) -> tuple[str, ...]:
+        """The configs of student and teacher."""
+        return (self.student.config, self.teacher.config) if self.teacher else (self.student.config,)
+
+    @property
     def hash(self) -> str:
         """The identity: 12 hex digits of the SHA-256 of the canonical JSON."""
         return content_hash(self.plain())

@@ -42,10 +42,18 @@ class Tracker:
         """Why MLflow lacks something, in one line; None when it lacks nothing."""
         return self._mirror.problem
 
-    def open_study(self, task: str, study: str, *, tags: dict[str, str], params: dict[str, Any]) -> str:
+    def open_study(
+        self,
+        task: str,
+        study: str,
+        *,
+        tags: dict[str, str],
+        params: dict[str, Any],
+        splits: tuple[Split, ...] = (),
+    ) -> str:
         """The study's parent run."""
         identity = {"kdbench.kind": "study", "kdbench.task": task, "kdbench.study": study}
-        return self._open(Record(task, study, identity, _tags(tags), flatten(params)))
+        return self._open(Record(task, study, identity, _tags(tags), flatten(params), splits=splits))
 
     def open_trial(
         self,

@@ -82,6 +82,6 @@ def test_an_mmdet_config_with_its_own_pipeline(kdbench: Callable[..., Run], tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("export", [exports.label_img, exports.roboflow, exports.yolo])
+@pytest.mark.parametrize("export", [exports.in_one, exports.label_img, exports.roboflow, exports.yolo])
 def test_a_folder(export: Callable[[Path], Path], kdbench: Callable[..., Run], tmp_path: Path) -> None:
     two_commands(kdbench, export(tmp_path / "toys"), tmp_path, "--student", "small")

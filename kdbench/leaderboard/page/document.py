@@ -24,7 +24,7 @@ from kdbench.leaderboard.page.parallel import parallel
 from kdbench.leaderboard.page.pareto import pareto
 from kdbench.leaderboard.page.response import response
 from kdbench.leaderboard.page.winner import Settings, headline
-from kdbench.leaderboard.table import LEGEND
+from kdbench.leaderboard.table import LEGEND, shared_notes
 from kdbench.specs import metrics
 from kdbench.specs.study import BASELINE
 
@@ -145,6 +145,9 @@ def _time(seconds: float) -> str:
 def _notes(board: Board) -> list[str]:
     """How to read the table."""
     notes = [LEGEND[split] for split in sorted({row.split for row in board.rows})]
+    tasks = {row.task: [other for other in board.rows if other.task == row.task] for row in board.rows}
+    for task, rows in tasks.items():
+        notes += [f"{task}: {note}" if len(tasks) > 1 else note for note in shared_notes(rows)]
     lower = sorted({row.metric for row in board.rows if metrics.mode(row.metric) == "min"})
     notes += [f"{metric}: lower is better, and a delta below 0 is a gain" for metric in lower]
     notes.append("± and the bars are 95 % intervals; a delta is to the baseline on the same split")

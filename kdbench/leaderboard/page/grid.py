@@ -9,6 +9,7 @@ from typing import Any
 
 from kdbench.leaderboard.page.chart import label
 from kdbench.leaderboard.row import KEYS, Row
+from kdbench.leaderboard.table import SHARED
 
 COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rank": ("#", ("rank",)),
@@ -17,7 +18,7 @@ COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mean": ("figure", ("mean", "ci95")),
     "verdict": ("verdict", ("verdict",)),
     "delta": ("delta to baseline", ("delta", "delta_ci95")),
-    "split": ("split", ("split",)),
+    "split": ("split", ("split", "shared")),
     "n_seeds": ("seeds", ("n_seeds",)),
     "gap_closed": ("gap closed", ("gap_closed",)),
     "published": ("published", ("published",)),
@@ -127,6 +128,8 @@ def _text(key: str, line: dict[str, Any]) -> str:
         return MARKS.get(value, str(value))
     if key == "method":
         return label(value)
+    if key == "shared":
+        return SHARED
     if key in DIFFERENCES:
         return f"±{value:.3f}" if key.endswith("ci95") else f"{value:+.3f}"
     if key in FRACTIONS and _is_number(value):

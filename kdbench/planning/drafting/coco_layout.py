@@ -9,6 +9,7 @@ from kdbench.data.reading.foreign import tool_of
 from kdbench.data.reading.json_file import read_json
 from kdbench.errors import InputError
 from kdbench.planning.drafting.layout import Layout, below, folders, images_of, split_of
+from kdbench.specs.dataset import SPLITS
 
 KEYS = ("images", "annotations", "categories")
 ASIDE = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
@@ -42,7 +43,11 @@ def find(root: Path) -> Layout | None:
             files[split] = (path, _images(content, path, root, having))
     if not files:
         return None
-    splits = {split: {"annotations": below(path, root), "images": images} for split, (path, images) in files.items()}
+    splits = {
+        split: {"annotations": below(files[split][0], root), "images": files[split][1]}
+        for split in SPLITS
+        if split in files
+    }
     count = "one COCO file" if len(files) == 1 else f"{len(files)} COCO files"
     return Layout("coco", f"{count} ({', '.join(str(split['annotations']) for split in splits.values())})", splits)
 

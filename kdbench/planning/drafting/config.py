@@ -6,19 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdbench.data import prepare
 from kdbench.detectors import configs
 from kdbench.errors import InputError
 from kdbench.planning.drafting import config_data, networks
 from kdbench.planning.drafting.config_pipeline import pipeline_of
 from kdbench.planning.drafting.config_rest import metric_of, refuse_inherited_mmdet_3, refuse_mmdet_3, rest
 from kdbench.planning.drafting.config_schedule import schedule_of
-from kdbench.planning.drafting.draft import Draft, plain_name, relative
-from kdbench.planning.drafting.folder import with_objects
+from kdbench.planning.drafting.draft import Draft, relative, task_name
+from kdbench.planning.drafting.look import keys_of, look, with_objects
 from kdbench.planning.drafting.networks import Network
 from kdbench.planning.drafting.splits import three_splits
-from kdbench.planning.drafting.survey import survey
-from kdbench.specs.dataset import DatasetSpec
 from kdbench.specs.training import PipelineSpec
 from kdbench.training.augmenting import check_transforms
 
@@ -30,6 +27,7 @@ def draft_config(
     teacher: str | None,
     data_root: str | None,
     output: Path | None,
+    max_bad: float,
     say: Callable[[str], None],
 ) -> Draft:
     """Take over from a config what a task has, and list the rest.
@@ -38,20 +36,20 @@ def draft_config(
         source: a config file, or the name of one of mmdet's own.
         teacher: config of the teacher; None is a larger network of the same detector.
         data_root: the folder that relative paths of the config begin in.
+        max_bad: the share of images that may be unreadable.
 
     Raises:
         InputError: it is no config of mmdet 2.x, or its data cannot be used.
     """
     path = configs.find(source)
     cfg = _read(path, source)
-    name = plain_name(output.stem if output is not None else path.stem)
-    draft = Draft()
+    name = task_name(output.stem if output is not None else path.stem)
+    draft = Draft("", output)
     notes = draft.notes
     sections = config_data.read_sections(cfg, str(path), notes)
     data = config_data.place(sections, path, data_root, notes)
-    images, lines, how = _dataset(draft, data, name, storage, cfg)
-    for line in lines:
-        say(line)
+    images, how = _dataset(draft, data, name, storage, cfg, max_bad, say)
+    draft.origin = f"Written by `kdbench task` from the mmdet config {path.name}. Splits: {how}."
     train, test = sections["train"], sections.get("test") or sections.get("val") or sections["train"]
     pipeline = pipeline_of(
         train.pipeline, test.pipeline, int((cfg.get("data") or {}).get("workers_per_gpu") or 0), notes
@@ -87,12 +85,6 @@ def draft_config(
         )
     draft.put("name", name)
     draft.put("title", f"{path.stem}, {master.what} to {pupil.what}")
-    draft.head = [
-        f"Written by `kdbench task` from the mmdet config {path.name}. Splits: {how}.",
-        f"Run: kdbench search fgd --task {output.name if output is not None else 'THIS FILE'}"
-        + ("" if data.root is not None else " --data-root FOLDER"),
-        *[f"{line}." for line in lines],
-    ]
     check_transforms(PipelineSpec.parse(pipeline, str(path)), str(path))
     return draft
 
@@ -109,42 +101,36 @@ def _read(path: Path, source: str) -> Any:
 
 
 def _dataset(
-    draft: Draft, data: config_data.ConfigData, name: str, storage: Path, cfg: Any
-) -> tuple[int | None, list[str], str]:
-    """Put the dataset; gives the images of an epoch, what was found, and where the splits come from."""
+    draft: Draft,
+    data: config_data.ConfigData,
+    name: str,
+    storage: Path,
+    cfg: Any,
+    max_bad: float,
+    say: Callable[[str], None],
+) -> tuple[int | None, str]:
+    """Put the dataset; gives the images of an epoch, and where the splits come from."""
     layout = data.layout
-    given = layout.splits
+    given, classes = layout.splits, layout.classes
     if data.root is not None:
-        given = with_objects(layout, data.root, name, draft.notes)
+        given, classes = with_objects(layout, data.root, name, draft.notes)
     splits, how = three_splits(given)
-    dataset: dict[str, Any] = {
-        "kind": layout.kind,
-        "name": name,
-        "classes": list(layout.classes or ()) or None,
-        **splits,
-    }
-    if any("cut" in split for split in splits.values()):
-        dataset["cut_by"] = "classes"
+    dataset = keys_of(layout.kind, name, classes, splits)
     if data.repeat > 1:
         dataset["repeat"] = data.repeat
     if (cfg.model.get("roi_head") or {}).get("mask_head"):
         dataset["masks"] = True
-    lines: list[str] = []
     images = None
     if data.root is None:
+        draft.options += " --data-root FOLDER"
         draft.notes.append(
             f"the data is not here ({data.missing}): say where with --data-root when you search, or here to have it looked at"
         )
     else:
-        prepared = prepare(DatasetSpec.parse(dataset, data.layout.what), storage, data.root)
-        found = survey(prepared)
-        lines = [f"{data.root}: {layout.what}", *found.lines()]
-        if prepared.notes:
-            lines.append(f"data: {prepared.notes}")
+        found = look(draft, dataset, layout.what, storage, data.root, max_bad, say)
         images = found.images["train"] * data.repeat
-        dataset["classes"] = list(prepared.classes)
     draft.put("dataset", dataset, f"Splits: {how}.")
-    return images, lines, how
+    return images, how
 
 
 def _teacher(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from kdbench.specs import resources
 from kdbench.specs.task import TaskSpec
 
 ORDER = (
@@ -29,13 +31,19 @@ class Draft:
     Attributes:
         content: of the task file, plain data.
         comments: dotted key -> what stands above it.
-        head: lines at the top of the file.
+        origin: what the draft was made from, in a sentence.
+        file: the task file that is going to be written; None where it is printed.
+        options: what a search needs beside the task, as its command line has it.
+        found: what the data is like, in sentences.
         notes: what was left out or chosen, a line each; in the file's head and on the terminal.
     """
 
+    origin: str
+    file: Path | None = None
     content: dict[str, Any] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
-    head: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    options: str = ""
     notes: list[str] = field(default_factory=list)
 
     def put(self, key: str, value: Any, comment: str = "") -> None:
@@ -48,13 +56,20 @@ class Draft:
         if comment:
             self.comments[key] = comment
 
+    def command(self, file: Path | None) -> str:
+        """What runs the task of that file."""
+        name = "THIS FILE" if file is None else shlex.quote(str(file))
+        return f"kdbench search fgd --task {name}{self.options}"
+
     def text(self) -> str:
         """The task file.
 
         Raises:
             InputError: what was put together is no task; says which key.
         """
-        lines = [line for item in self.head for line in _comment(item, "")]
+        run = self.command(Path(self.file.name) if self.file else None)
+        head = [self.origin, f"Run: {run}", *(["", *self.found] if self.found else [])]
+        lines = [line for item in head for line in _comment(item, "")]
         if self.notes:
             lines += ["#", "# What to know:"]
             lines += [line for note in self.notes for line in _comment(note, "", "- ")]
@@ -91,6 +106,17 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60] or "mine"
 
 
+def task_name(text: str) -> str:
+    """A plain name that none of kdbench's own tasks has: a leaderboard sets side by side what is called alike.
+
+    Example:
+        >>> task_name("BCCD")
+        'my_bccd'
+    """
+    name = plain_name(text)
+    return f"my_{name}" if name in resources.names("benchmarks/tasks") else name
+
+
 def relative(path: Path, folder: Path | None) -> str:
     """A path as a task file in `folder` names it: relative where it lies beside or below, else absolute."""
     path = path.absolute()
@@ -116,4 +142,6 @@ def _plain(value: Any) -> Any:
 def _comment(text: str, indent: str, mark: str = "") -> list[str]:
     first, later = f"{indent}# {mark}", f"{indent}# {' ' * len(mark)}"
     lines = " ".join(text.split())
-    return textwrap.wrap(lines, WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False) or [first]
+    return textwrap.wrap(lines, WIDTH, initial_indent=first, subsequent_indent=later, break_long_words=False) or [
+        first.rstrip()
+    ]

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdbench.data import prepare
-from kdbench.data.prepared import READERS
 from kdbench.errors import InputError
 from kdbench.planning.drafting import coco_layout, effort, networks, voc_layout, yolo_layout
-from kdbench.planning.drafting.draft import Draft, plain_name, relative
+from kdbench.planning.drafting.draft import Draft, relative, task_name
 from kdbench.planning.drafting.layout import Layout, folders, images_of
+from kdbench.planning.drafting.look import keys_of, look, with_objects
 from kdbench.planning.drafting.networks import Network
 from kdbench.planning.drafting.splits import three_splits
-from kdbench.planning.drafting.survey import Survey, survey
-from kdbench.specs.dataset import SPLITS, DatasetSpec, SplitSpec
+from kdbench.planning.drafting.survey import Survey
 
 FINDERS: tuple[Callable[[Path], Layout | None], ...] = (
     coco_layout.find,
@@ -34,6 +32,7 @@ def draft_folder(
     teacher: str | None,
     output: Path | None,
     gpu: bool,
+    max_bad: float,
     say: Callable[[str], None],
 ) -> Draft:
     """Look at a folder and write a task for it. The data is prepared in the storage folder, where a search finds it.
@@ -43,6 +42,7 @@ def draft_folder(
         teacher: likewise.
         output: the task file that is going to be written.
         gpu: the machine has one.
+        max_bad: the share of images that may be unreadable.
         say: is told what was found, line by line.
 
     Raises:
@@ -50,27 +50,12 @@ def draft_folder(
     """
     root = root.absolute()
     layout = find_layout(root)
-    name = plain_name(output.stem if output is not None else root.name)
-    draft = Draft()
-    given = with_objects(layout, root, name, draft.notes)
+    name = task_name(output.stem if output is not None else root.name)
+    draft = Draft(f"Written by `kdbench task` from the folder {root.name}: {layout.what}.", output)
+    given, classes = with_objects(layout, root, name, draft.notes)
     splits, how = three_splits(given)
-    dataset: dict[str, Any] = {
-        "kind": layout.kind,
-        "name": name,
-        "classes": list(layout.classes or ()) or None,
-        **splits,
-    }
-    if any("cut" in split for split in splits.values()):
-        dataset["cut_by"] = "classes"
-    spec = DatasetSpec.parse(dataset, str(root))
-    data = prepare(spec, storage, root)
-    found = survey(data)
-    dataset["classes"] = list(data.classes)
-    say(f"{root}: {layout.what}")
-    for line in found.lines():
-        say(line)
-    if data.notes:
-        say(f"data: {data.notes}")
+    dataset = keys_of(layout.kind, name, classes, splits)
+    found = look(draft, dataset, layout.what, storage, root, max_bad, say)
     pupil, master = pair(student, teacher, gpu=gpu)
     draft.notes += [*layout.notes, *pupil.notes, *master.notes]
     if found.masks and layout.kind == "coco":
@@ -84,13 +69,6 @@ def draft_folder(
     )
     draft.put("name", name)
     draft.put("title", f"{root.name}, {master.what} to {pupil.what}")
-    draft.head = [
-        f"Written by `kdbench task` from the folder {root.name}: {layout.what}.",
-        f"Run: kdbench search fgd --task {output.name if output is not None else 'THIS FILE'}",
-        "",
-        *(f"{line}." for line in found.lines()),
-        *([f"data: {data.notes}."] if data.notes else []),
-    ]
     return draft
 
 
@@ -126,40 +104,6 @@ def pair(student: str | None, teacher: str | None, *, gpu: bool) -> tuple[Networ
     else:
         master = networks.larger(pupil, wish)
     return pupil, master
-
-
-def with_objects(layout: Layout, root: Path, name: str, notes: list[str]) -> dict[str, dict[str, Any]]:
-    """The splits that have an object at all: exports have empty ones, and test images that nobody annotated.
-
-    Raises:
-        InputError: none of them has.
-    """
-    kept: dict[str, dict[str, Any]] = {}
-    trouble = ""
-    for split, keys in layout.splits.items():
-        alone = {"kind": layout.kind, "name": name, "classes": list(layout.classes or ()) or None, "train": keys}
-        spec = DatasetSpec.parse({**alone, "search": {"cut": 1}, "report": {"cut": 1}}, str(root))
-        try:
-            raw = READERS[layout.kind].read(spec, SplitSpec.parse(keys, str(root)), root)
-        except InputError as error:
-            # Of a split beside train that cannot be read, train may do without; of train itself nothing may be left.
-            if split == "train":
-                raise
-            notes.append(f"the {split} split is left aside: {error}")
-            continue
-        boxes = sum(not box.crowd for image in raw.images for box in image.boxes)
-        if boxes:
-            kept[split] = keys
-        else:
-            crowd = sum(len(image.boxes) for image in raw.images)
-            all_of_it = f" ({crowd} boxes, all crowd or difficult)" if crowd else " (no box)"
-            trouble = f"the {split} split has {len(raw.images)} images and no object that can be used{all_of_it}"
-            notes.append(f"{trouble}: left aside")
-    if not kept:
-        raise InputError(f"{root}: {trouble or 'has no split that can be read'}; check the annotations ({layout.what})")
-    if "train" not in kept:
-        notes.append(f"there is no train split: {next(iter(kept))} is cut in three")
-    return {split: kept[split] for split in SPLITS if split in kept}
 
 
 def _write(

@@ -108,10 +108,12 @@ def larger(student: Network, config: str) -> Network:
     cfg = configs.load_model_config(config, dict(student.spec.get("set", {})))
     backbone, neck = cfg.model.get("backbone", {}), cfg.model.get("neck")
     depth = RESNETS.get(backbone.get("depth"))
-    channels = BASIC if backbone.get("depth") in (18, 34) else BOTTLENECK
+    width = backbone.get("base_channels", 64)
+    channels = _of_width(BASIC if backbone.get("depth") in (18, 34) else BOTTLENECK, width)
     in_channels: list[Any] = list(neck.get("in_channels") or ()) if isinstance(neck, dict) else []
     usual = bool(in_channels) and in_channels == channels[-len(in_channels) :]
-    if depth is None or backbone.get("type") != "ResNet" or not usual or backbone.get("base_channels", 64) != 64:
+    fetched = not student.trained or width == 64  # there are initial weights of no other width
+    if depth is None or backbone.get("type") != "ResNet" or not usual or not fetched:
         note = (
             f"no larger network is known for {backbone.get('type', 'this backbone')}: the teacher is the student's own detector, which "
             "teaches little; give one with --teacher"
@@ -119,13 +121,17 @@ def larger(student: Network, config: str) -> Network:
         return Network(dict(student.spec), student.what, student.trained, (note,))
     changes = {**student.spec.get("set", {}), "model.backbone.depth": depth}
     if depth == 50:
-        changes["model.neck.in_channels"] = BOTTLENECK[-len(in_channels) :]
+        changes["model.neck.in_channels"] = _of_width(BOTTLENECK, width)[-len(in_channels) :]
     if student.trained:
         changes["model.backbone.init_cfg"] = {"type": "Pretrained", "checkpoint": f"torchvision://resnet{depth}"}
         if cfg.model.get("pretrained"):
             changes["model.pretrained"] = None
     note = f"teacher: the student's detector with a ResNet-{depth}; give another with --teacher"
     return Network({**student.spec, "set": changes}, f"{cfg.model.get('type')} R{depth}", student.trained, (note,))
+
+
+def _of_width(channels: list[int], width: int) -> list[int]:
+    return [number * width // 64 for number in channels]
 
 
 def _fetches(node: Any) -> bool:

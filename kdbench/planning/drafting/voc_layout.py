@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.planning.drafting.layout import Layout, below, folders, images_of, split_of
+from kdbench.specs.dataset import SPLITS
 
 NEEDED = ("Annotations", "ImageSets/Main", "JPEGImages")
 NAMES = {"train": ("train", "trainval", "default"), "search": ("val", "valid"), "report": ("test",)}
@@ -57,7 +58,7 @@ def _beside(root: Path) -> Layout | None:
     for place in annotated:
         by_split.setdefault(split_of(below(place, root)) or "train", []).append(place)
     splits = {}
-    for split, of_split in by_split.items():
+    for split, of_split in sorted(by_split.items(), key=lambda item: SPLITS.index(item[0])):
         # Readers look below a folder too: several folders of one split are read as one.
         place = Path(os.path.commonpath(of_split))
         stems = {stem for folder in of_split for stem in annotated[folder]}
@@ -71,8 +72,13 @@ def _beside(root: Path) -> Layout | None:
             common = [folder for folder, count in fitting.items() if count] or list(having) or [root]
             best = Path(os.path.commonpath(common))
         splits[split] = {"annotations": below(place, root), "images": below(best, root)}
-    shown = ", ".join(f"{split['annotations']}/ with images in {split['images']}/" for split in splits.values())
+    shown = ", ".join(_shown(split) for split in splits.values())
     return Layout("voc", f"XML files in VOC's format ({shown})", splits)
+
+
+def _shown(split: dict[str, Any]) -> str:
+    xml, images = (f"{split[key]}/".replace("./", "the folder itself") for key in ("annotations", "images"))
+    return f"{xml}, beside the images" if xml == images else f"{xml} with images in {images}"
 
 
 def _likeness(folder: Path, fitting: dict[Path, int], annotated: list[Path], root: Path) -> tuple[int, bool, bool]:

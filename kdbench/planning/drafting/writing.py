@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from kdbench.detectors import configs
 from kdbench.errors import InputError
 from kdbench.planning.drafting.config import draft_config
 from kdbench.planning.drafting.draft import Draft
@@ -21,6 +22,7 @@ def draft(
     teacher: str | None,
     data_root: str | None,
     force: bool,
+    max_bad: float,
     say: Callable[[str], None],
 ) -> Draft:
     """The draft of a folder, or of an mmdet config.
@@ -35,12 +37,16 @@ def draft(
         if data_root is not None:
             raise InputError("--data-root is for a config; of a folder, the folder itself is the data root")
         gpu = _has_gpu()
-        return draft_folder(path, storage, student=student, teacher=teacher, output=output, gpu=gpu, say=say)
+        return draft_folder(
+            path, storage, student=student, teacher=teacher, output=output, gpu=gpu, max_bad=max_bad, say=say
+        )
     if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt") and path.is_file():
         raise InputError(f"{source}: is a file of annotations; give its folder: kdbench task {path.parent}")
+    if not path.exists() and path.suffix != ".py" and source not in configs.detector_names():
+        raise InputError(f"{source}: no such folder, and none of mmdet's own configs has that name; check the path")
     if student is not None:
         raise InputError("--student is for a folder; a config is itself the student")
-    return draft_config(source, storage, teacher=teacher, data_root=data_root, output=output, say=say)
+    return draft_config(source, storage, teacher=teacher, data_root=data_root, output=output, max_bad=max_bad, say=say)
 
 
 def write(file: Path, text: str) -> None:

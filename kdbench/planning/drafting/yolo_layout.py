@@ -10,6 +10,7 @@ from kdbench.data.reading.text import decode, read_bytes
 from kdbench.errors import InputError
 from kdbench.planning.drafting.layout import Layout, below, folders, images_of, split_of
 from kdbench.specs.base import load_yaml
+from kdbench.specs.dataset import SPLITS
 
 NAMES = ("classes.txt", "obj.names", "classes.names", "labels.txt")
 """Files that list class names, a line each."""
@@ -143,6 +144,7 @@ def find_labels(root: Path) -> Layout | None:
             splits[split] = {"images": os.path.commonpath([str(splits[split]["images"]), below(place, root)]) or "."}
         else:
             splits[split] = {"images": below(place, root)}
+    splits = {split: splits[split] for split in SPLITS if split in splits}
     return Layout(
         "yolo", f"YOLO ({listed[1]}: {', '.join(str(split['images']) for split in splits.values())})", splits, classes
     )

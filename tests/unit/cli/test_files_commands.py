@@ -42,6 +42,28 @@ def test_the_script_completes_commands(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert {line.partition(",")[2] for line in out.split()} == set(COMMANDS)
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("kdbench task pho", ["file,pho"]),
+        ("kdbench search fgf", ["plain,fgfi"]),
+        ("kdbench search fgd --task bccd_", ["plain,bccd_gfl"]),
+        ("kdbench search fgd --task mine.y", ["file,mine.y"]),
+        ("kdbench search fgd --storage ho", ["dir,ho"]),
+        ("kdbench bench methods_sh", ["plain,methods_shapes"]),
+        ("kdbench train rec", ["file,rec"]),
+    ],
+)
+def test_names_files_and_folders_are_completed(
+    typed: str, completed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = len(typed.split()) - 1
+    for name, value in (("_KDBENCH_COMPLETE", "bash_complete"), ("COMP_WORDS", typed), ("COMP_CWORD", str(place))):
+        monkeypatch.setenv(name, value)
+    _, out, _ = run([], capsys)
+    assert out.split() == completed
+
+
 def test_task_prints_the_file_and_tells_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = exports.roboflow(tmp_path / "toys")
     code, out, err = run(["task", str(root), "--storage", str(tmp_path / "home"), "--student", "small"], capsys)

@@ -131,7 +131,7 @@ def test_a_folder_of_roboflow(tmp_path: Path) -> None:
     data = prepared(tmp_path, splits.pop("train"), **splits)
     assert data.classes == ("cat", "dog")
     assert labels(data) == {"a_jpg.rf.0f.jpg": ["cat", "dog"]}
-    assert data.notes == "3 root category that no box has left out"
+    assert data.notes == "3 files with a root category that no box has, which is left out"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ def test_the_keys() -> None:
     assert " ".join(KEYS) == CONTRACT
 
 
+def test_equal_figures_stand_in_the_order_of_their_trials(run: MakeRun) -> None:
+    runs = [run("pkd", config, best=0.0) for config in ("b", "a", "d", "c")]
+    assert [row.trial for row in build_rows(runs)] == sorted(str(one.trial) for one in runs)
+
+
 def test_a_search_with_one_seed(run: MakeRun, teacher: Run) -> None:
     runs = [
         run("none", "n", best=0.22, hours=0.5),

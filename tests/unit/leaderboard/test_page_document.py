@@ -70,6 +70,22 @@ def test_columns_that_are_empty_for_all_rows_are_left_out(runs: list[Run]) -> No
     assert "device_hours" in names
 
 
+def test_figures_of_images_that_were_seen_are_marked(run: MakeRun) -> None:
+    """shared/failing/14: train, search and report were one file; the terminal's table had the mark, the page had none."""
+    seen = {"data/shared_report": 8.0}
+    made = [run("none", "n", s, report=0.2, metrics=seen) for s in range(2)]
+    made += [run("pkd", "p", s, report=0.3) for s in range(2)]
+    text = own_part(render(make_board(made), now=NOW))
+    cells = re.findall(r'<td data-column="split".*?</td>', text, re.DOTALL)
+    assert [re.findall(r">([^<]+)</span>", cell) for cell in cells] == [["report"], ["report", "!"]]
+    note = "! 8 images of the report split are in an earlier split too: not of unseen images"
+    assert f"<li>{note}</li>" in text
+    other = [run("none", "n", report=0.2, task="cells", metrics={"data/shared_report": 1.0})]
+    text = own_part(render(make_board([*made, *other]), now=NOW))
+    assert f"<li>shapes: {note}</li>" in text
+    assert "<li>cells: ! 1 image of the report split is in an earlier split too: not of unseen images</li>" in text
+
+
 def test_what_the_page_says_first(runs: list[Run]) -> None:
     text = own_part(render(make_board(runs), now=NOW))
     assert "<h1>defeat on shapes</h1>" in text

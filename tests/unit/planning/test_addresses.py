@@ -73,3 +73,10 @@ def test_a_temporary_folder_too_long_for_sockets(monkeypatch: pytest.MonkeyPatch
     assert "RAY_TMPDIR" in str(told.value)
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     addresses.check_cluster(None)
+
+
+def test_an_address_of_this_machine_is_known() -> None:
+    for address in ("127.0.0.1:6379", "localhost:1", "ray://127.0.0.1:10001"):
+        assert addresses.on_this_machine(address), address
+    for address in ("203.0.113.9:6379", "no-such-host.invalid:6379", "auto", ""):  # the first is for documents alone
+        assert not addresses.on_this_machine(address), address

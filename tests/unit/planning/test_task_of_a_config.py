@@ -62,7 +62,7 @@ def written(folder: Path, text: str = CONFIG) -> Path:
 
 
 def drafted(config: str | Path, tmp_path: Path, **more: Any) -> tuple[Draft, TaskSpec]:
-    wishes: dict[str, Any] = {"teacher": None, "data_root": None, "say": lambda line: None, **more}
+    wishes: dict[str, Any] = {"teacher": None, "data_root": None, "max_bad": 0.01, "say": lambda line: None, **more}
     made = draft_config(str(config), tmp_path / "home", output=tmp_path / "mine.yaml", **wishes)
     (tmp_path / "mine.yaml").write_text(made.text())
     return made, load_task(str(tmp_path / "mine.yaml"))

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from kdbench.data import prepare
+from kdbench.detectors import configs, models
 from kdbench.errors import InputError
+from kdbench.planning.drafting import networks
 from kdbench.planning.drafting.draft import Draft
 from kdbench.planning.drafting.folder import draft_folder, find_layout
+from kdbench.planning.drafting.networks import Network
 from kdbench.planning.drafting.splits import three_splits
 from kdbench.planning.drafting.writing import draft
 from kdbench.specs.task import TaskSpec, data_folder, load_task
@@ -23,18 +27,10 @@ from tests import exports
 
 def drafted(root: Path, tmp_path: Path, **more: Any) -> tuple[Draft, TaskSpec, list[str]]:
     said: list[str] = []
-    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, **more}
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, "max_bad": 0.01, **more}
     made = draft_folder(root, tmp_path / "home", output=tmp_path / "mine.yaml", say=said.append, **wishes)
     (tmp_path / "mine.yaml").write_text(made.text())
     return made, load_task(str(tmp_path / "mine.yaml")), said
-
-
-def beside(root: Path) -> Path:
-    return exports.label_img(root)
-
-
-def in_one(root: Path) -> Path:
-    return exports.label_img(root, xml=".", images=".")
 
 
 def one_coco(root: Path) -> Path:
@@ -58,8 +54,8 @@ CUT = {"search": {"cut": 0.15}, "report": {"cut": 0.2}}
 @pytest.mark.parametrize(
     ("write", "kind", "splits"),
     [
-        (beside, "voc", {"train": {"annotations": "labels", "images": "photos"}, **CUT}),
-        (in_one, "voc", {"train": {"annotations": ".", "images": "."}, **CUT}),
+        (exports.label_img, "voc", {"train": {"annotations": "labels", "images": "photos"}, **CUT}),
+        (exports.in_one, "voc", {"train": {"annotations": ".", "images": "."}, **CUT}),
         (
             exports.voc,
             "voc",
@@ -96,7 +92,9 @@ def test_layouts(write: Callable[[Path], Path], kind: str, splits: dict[str, Any
     assert task.dataset.classes == exports.CLASSES
     assert task.dataset.cut_by == ("classes" if "cut" in splits["report"] else "random")
     assert data_folder(None, task) == root
+    (prepared,) = (tmp_path / "home" / "datasets").glob("*/prepared.json")
     data = prepare(task.dataset, tmp_path / "home", root)
+    assert data.folder == prepared.parent
     whole = sum(split.num_images for split in data.splits.values())
     assert whole == (14 if len([s for s in splits.values() if "cut" not in s]) == 3 and kind != "voc" else 12)
     assert sum(split.num_boxes for split in data.splits.values()) == 2 * whole
@@ -108,6 +106,34 @@ def test_of_a_train_and_one_other_split_the_other_is_the_reports() -> None:
     splits, how = three_splits({"train": {"images": "a"}, "search": {"images": "b"}})
     assert splits == {"train": {"images": "a"}, "search": {"cut": 0.15}, "report": {"images": "b"}}
     assert "val split is for the report" in how
+
+
+def test_a_dirty_folder_is_drafted_as_it_is_searched(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    (root / "train" / "picture_0_3.jpg").write_text("<html>not found</html>")
+    with pytest.raises(InputError, match=r"1 of 14 images cannot be read: picture_0_3\.jpg .*--max-bad 8% "):
+        drafted(root, tmp_path)
+    made, _, said = drafted(root, tmp_path, max_bad=0.08)
+    text = " ".join((tmp_path / "mine.yaml").read_text().replace("\n# ", " ").split())
+    assert "Run: kdbench search fgd --task mine.yaml --max-bad 8% " in text
+    assert "1 images that cannot be read left out" in text
+    assert any("1 images that cannot be read left out" in line and "problems.csv" in line for line in said)
+    assert made.content["dataset"]["classes"] == list(exports.CLASSES)
+
+
+def test_a_task_is_not_called_as_one_of_kdbench_s_own(tmp_path: Path) -> None:
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "gpu": False, "max_bad": 0.01, "say": print}
+    made = draft_folder(exports.roboflow(tmp_path / "BCCD"), tmp_path / "home", output=None, **wishes)
+    assert (made.content["name"], made.content["dataset"]["name"]) == ("my_bccd", "my_bccd")
+
+
+def test_splits_that_share_images_are_told_when_the_task_is_written(tmp_path: Path) -> None:
+    root = exports.roboflow(tmp_path / "data")
+    shutil.rmtree(root / "test")
+    shutil.copytree(root / "valid", root / "test")
+    _, _, said = drafted(root, tmp_path)
+    assert any("3 of 3 images of the report split are in an earlier split too" in line for line in said)
+    assert "3 of 3 images of the report split" in (tmp_path / "mine.yaml").read_text()
 
 
 def test_a_test_split_that_nobody_annotated_is_left_aside_and_said(tmp_path: Path) -> None:
@@ -181,20 +207,44 @@ def test_networks_fit_the_machine_and_the_wish(tmp_path: Path) -> None:
     assert own.teacher.set["model.backbone.depth"] == 101
 
 
+@pytest.mark.parametrize(("depth", "deeper", "neck"), [(18, 34, [16, 32, 64, 128]), (34, 50, [64, 128, 256, 512])])
+def test_the_teacher_of_a_narrow_resnet_is_as_narrow_and_deeper(depth: int, deeper: int, neck: list[int]) -> None:
+    narrow = {"base_channels": 16, "stem_channels": 16, "depth": depth, "init_cfg": None}
+    changes = {f"model.backbone.{key}": value for key, value in narrow.items()}
+    changes["model.neck.in_channels"] = [16, 32, 64, 128]
+    config = "retinanet/retinanet_r18_fpn_1x_coco"
+    teacher = networks.larger(Network({"config": config, "set": changes}, "a narrow one"), config)
+    assert teacher.spec["set"]["model.backbone.depth"] == deeper
+    cfg = configs.load_model_config(config, teacher.spec["set"])
+    assert cfg.model.neck.in_channels == neck
+    features = models.build(cfg.model, seed=0).backbone(torch.zeros(1, 3, 64, 64))
+    assert [feature.shape[1] for feature in features] == neck
+
+
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     root = exports.roboflow(tmp_path / "data")
     (tmp_path / "mine.yaml").write_text("name: mine\n")
-    wishes: dict[str, Any] = {"student": None, "teacher": None, "data_root": None, "say": print}
+    wishes: dict[str, Any] = {"student": None, "teacher": None, "data_root": None, "max_bad": 0.01, "say": print}
     with pytest.raises(InputError, match="--force"):
         draft(str(root), tmp_path / "home", output=tmp_path / "mine.yaml", force=False, **wishes)
     with pytest.raises(InputError, match=r"give its folder"):
         draft(str(root / "train" / "_annotations.coco.json"), tmp_path / "home", output=None, force=False, **wishes)
+    with pytest.raises(InputError, match=r"no_such: no such folder, and none of mmdet's own"):
+        draft(str(tmp_path / "no_such"), tmp_path / "home", output=None, force=False, **wishes)
     with pytest.raises(InputError, match=r"ends with \.yaml"):
         draft(str(root), tmp_path / "home", output=tmp_path / "mine.txt", force=False, **wishes)
 
 
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [(exports.in_one, "the folder itself, beside the images"), (exports.label_img, "labels/ with images in photos/")],
+)
+def test_where_xml_and_images_lie_is_said(write: Callable[[Path], Path], words: str, tmp_path: Path) -> None:
+    assert find_layout(write(tmp_path / "data")).what == f"XML files in VOC's format ({words})"
+
+
 def test_xml_wins_over_texts_beside_the_images(tmp_path: Path) -> None:
-    root = in_one(tmp_path / "data")
+    root = exports.in_one(tmp_path / "data")
     for image in root.glob("*.jpg"):
         image.with_suffix(".txt").write_text("a caption\n")
     assert find_layout(root).kind == "voc"
@@ -290,7 +340,7 @@ def test_names_that_yaml_takes_for_no_text_are_said(tmp_path: Path) -> None:
 
 
 def test_a_split_of_difficult_objects_alone_says_so(tmp_path: Path) -> None:
-    root = beside(tmp_path / "data")
+    root = exports.label_img(tmp_path / "data")
     for path in root.glob("**/*.xml"):
         path.write_text(path.read_text().replace("</name>", "</name><difficult>1</difficult>"))
     with pytest.raises(InputError, match=r"boxes, all crowd or difficult"):

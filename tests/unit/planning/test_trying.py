@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from kdbench.detectors import configs
 from kdbench.errors import InputError
 from kdbench.planning.study import Planned, Request, make_plan
 
@@ -76,8 +77,6 @@ def plan(
 
 
 def test_train_cfg_beside_the_model_is_taken_over(root: Path, tmp_path: Path) -> None:
-    from kdbench.detectors import configs
-
     cfg = configs.load_model_config(RETINANET, TINY)
     outer = {key: cfg.model.pop(key).to_dict() for key in ("train_cfg", "test_cfg")}
     lines = [f"model = {cfg.model.to_dict()!r}", *(f"{key} = {value!r}" for key, value in outer.items())]
@@ -147,8 +146,6 @@ def test_random_streams_are_left_as_they_were(root: Path, tmp_path: Path) -> Non
 
 
 def test_what_of_a_config_is_not_read_is_said(root: Path, tmp_path: Path) -> None:
-    from kdbench.detectors import configs
-
     own = configs.find(RETINANET)
     text = f"_base_ = {str(own)!r}\nload_from = 'gone.pth'\noptimizer = dict(type='None', lr=1)\n"
     (tmp_path / "mine.py").write_text(text)
@@ -173,7 +170,22 @@ def test_crowds_that_a_head_takes_for_background_are_said(root: Path, tmp_path: 
     plan(crowded, tmp_path, RETINANET, TINY)
     task = TaskSpec.parse(yaml.safe_load((tmp_path / "mine.yaml").read_text()), "test")
     data = prepare(task.dataset, tmp_path / "home", crowded)
-    assert crowd_notes(task, data) == []
+    assert crowd_notes([(task.student, data)]) == ()
     detr = task.student.model_copy(update={"config": "detr/detr_r50_8x2_150e_coco", "set": {}})
-    (note,) = crowd_notes(task.model_copy(update={"student": detr}), data)
+    (note,) = crowd_notes([(task.student, data), (detr, data), (detr, data)])
     assert "takes no regions to ignore, so the" in note
+
+
+def test_a_suite_says_it_once_for_all_its_rows(root: Path, tmp_path: Path) -> None:
+    from kdbench.planning.suite import SuiteRequest, plan_suite
+
+    own = tmp_path / "mine.py"
+    own.write_text(f"_base_ = {str(configs.find(RETINANET))!r}\nload_from = 'gone.pth'\n")
+    plan(root, tmp_path, str(own), TINY)
+    task = str(tmp_path / "mine.yaml")
+    suite = {"name": "two", "title": "two rows", "task": task, "methods": ["none", "pkd"]}
+    grade = {"title": "full", "seeds": 1}
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump({**suite, "grades": {"full": grade}}))
+    wishes = {"suite": str(tmp_path / "two.yaml"), "data_root": str(root)}
+    (note,) = plan_suite(SuiteRequest.parse(wishes, "bench"), tmp_path / "home", None).notes
+    assert note.startswith(f"{own}: only `model` is taken; not read: load_from (use student.init), data")

@@ -65,6 +65,17 @@ def test_a_completed_student_is_a_model_with_the_split_that_measured_it(
     check(client)
 
 
+def test_the_run_of_a_study_names_its_dataset_too(uri: str, storage: Path, client: Any) -> None:
+    """MLflow's column Dataset was empty in the rows that one sees first; a study is no model, though."""
+    tracker = Tracker(uri, storage)
+    tracker.open_study("shapes", "first", tags={}, params={}, splits=SPLITS)
+    tracker.close_study("shapes", "first", summary={"best/mAP": 0.2}, status="FINISHED")
+    places = [e.experiment_id for e in client.search_experiments()]
+    (run,) = client.search_runs(places, "tags.`kdbench.kind` = 'study'")
+    assert [one.dataset.name for one in run.inputs.dataset_inputs] == [one.title for one in SPLITS]
+    assert client.search_logged_models(places) == []
+
+
 def test_a_run_of_an_earlier_kdbench_gets_what_it_lacks(uri: str, storage: Path, client: Any, open_trial: Open) -> None:
     train(uri, storage, open_trial, ())
     assert client.search_logged_models([the_run(client).info.experiment_id]) == []
