@@ -10,6 +10,7 @@ from kdbench.data import Prepared, prepare
 from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
 from kdbench.methods import registry
+from kdbench.planning.crowds import crowd_notes
 from kdbench.planning.numbers import check_machine, gpus_of
 from kdbench.planning.requests import Request, check_place, read_words
 from kdbench.planning.resolving import look_at_models
@@ -96,7 +97,9 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         plan = plan.model_copy(update={"task": task.model_copy(update={"baseline": baseline})})
     check_machine(plan.resources, plan.processes, address)
     Attempts(here=address is None).task(task, data, method.name, resolved.plain(), reference, train)
-    return Planned(plan, data, configs.notes((task.student.config, task.teacher.config)))
+    notes = configs.notes((task.student.config, task.teacher.config))
+    learning = [task.student, task.teacher] if train else [task.student]
+    return Planned(plan, data, (*notes, *crowd_notes((model, data) for model in learning)))
 
 
 def _where_searched(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:
