@@ -24,7 +24,7 @@ from filelock import FileLock
 from kdbench.data import images
 from kdbench.specs.base import content_hash
 
-VERSION = 1
+VERSION = 2
 MANY = 20_000
 """So many images or more that are not known yet are judged by header and end; only odd ones are decoded whole."""
 LARGEST = 2**30

@@ -32,6 +32,7 @@ KNOWN = (
     (b"mm\0*", "is a TIFF of a kind that OpenCV does not read (32-bit samples, say), or damaged"),
 )
 """How files begin that cannot be read, in lower case, and what they are then."""
+TIFF = (b"II*\0", b"MM\0*")
 HEIC = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")
 
 
@@ -74,12 +75,27 @@ def read(file: str | Path, *, stored: bool = False, content: bytes | None = None
     with contextlib.suppress(cv2.error):
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
     if pixels is not None:
-        return Picture(pixels)
+        return Picture(_as_stored(pixels, content) if stored else pixels)
     with quiet(), contextlib.suppress(cv2.error):
         pixels = cv2.imread(os.fspath(file), flag)
     if pixels is None:
         raise Unreadable(_what_it_is(content))
     return Picture(pixels, whole=False)
+
+
+def _as_stored(pixels: NDArray[np.uint8], content: bytes) -> NDArray[np.uint8]:
+    """The pixels as they lie in the file: OpenCV turns a TIFF whatever it is asked for."""
+    if not content.startswith(TIFF):
+        return pixels
+    turned = orientation(Path(), content)
+    if turned in TURNED:
+        pixels = pixels.transpose(1, 0, 2)
+    # What is left of the turn after the sides are exchanged: upside down, mirrored, both.
+    if turned in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if turned in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _what_it_is(content: bytes) -> str:

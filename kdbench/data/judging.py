@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from kdbench.data import forms
 from kdbench.data.raw import RawSplit
 from kdbench.errors import InputError
 from kdbench.specs.dataset import DatasetSpec
@@ -40,7 +41,7 @@ def judge(spec: DatasetSpec, name: str, split: RawSplit, classes: tuple[str, ...
     if absent:
         more = f" and {len(absent) - MOST} more" if len(absent) > MOST else ""
         split.remarks.append(f"{name} has no object of {', '.join(absent[:MOST])}{more}")
-    split.remarks += _forms(spec, name, split)
+    split.remarks += [*_forms(spec, name, split), *_alike(split, classes)]
 
 
 def _nothing(spec: DatasetSpec, split: RawSplit, classes: tuple[str, ...]) -> str:
@@ -88,7 +89,25 @@ def _forms(spec: DatasetSpec, name: str, split: RawSplit) -> list[str]:
                 f"{corners} boxes of {name} leave their image on the right or below: they may be x1, y1, x2, y2 where COCO has "
                 "x, y, width, height"
             )
-    return found
+    if spec.kind == "yolo" and split.dirt["clipped"] + split.dirt["outside"] >= enough:
+        found.append(
+            f"boxes of {name} leave their image: YOLO's x and y are the centre of a box, here they may be a corner"
+        )
+    if found or getattr(spec, name).cut is not None:  # what is cut out of train is written as train is
+        return found
+    return [*(forms.told_otherwise(name, split) if spec.kind == "coco" else []), *forms.in_parts(name, split)]
+
+
+def _alike(split: RawSplit, classes: tuple[str, ...]) -> list[str]:
+    """Names that are one class to a person and several to a program."""
+    spelt: dict[str, set[str]] = {}
+    for label in {*classes, *(box.name for image in split.images for box in image.boxes)}:
+        spelt.setdefault(" ".join(label.split()).casefold(), set()).add(label)
+    groups = sorted(sorted(names) for names in spelt.values() if len(names) > 1 and names & set(classes))
+    return [
+        f"{' and '.join(map(repr, names))} differ in blanks or capitals and are not one class"
+        for names in groups[:MOST]
+    ]
 
 
 def _shares(split: RawSplit) -> int:

@@ -44,6 +44,35 @@ def unusable(segmentation: Any, width: int, height: int) -> str:
     return "its polygon has fewer than three points, or no numbers"
 
 
+def bounds(segmentation: Any) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of a mask; None where it has no area or cannot be used.
+
+    Example:
+        >>> bounds([[10, 20, 40, 20, 40, 60]])
+        (10.0, 20.0, 40.0, 60.0)
+    """
+    if isinstance(segmentation, dict):
+        return _bounds_of_code(segmentation)
+    if not isinstance(segmentation, list) or unusable(segmentation, 0, 0):
+        return None
+    across, down = ([side for polygon in segmentation for side in polygon[start::2]] for start in (0, 1))
+    found = (float(min(across)), float(min(down)), float(max(across)), float(max(down)))
+    return found if found[2] > found[0] and found[3] > found[1] else None
+
+
+def _bounds_of_code(code: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    size = code.get("size")
+    if not isinstance(size, list) or len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
+        return None
+    if _wrong_code(code, size[1], size[0]):
+        return None
+    from pycocotools import mask as coder
+
+    packed = coder.frPyObjects(code, *size) if isinstance(code["counts"], list) else code
+    left, top, width, height = map(float, coder.toBbox(packed))
+    return (left, top, left + width, top + height) if width and height else None
+
+
 def _is_point(item: Any) -> bool:
     return isinstance(item, list) and len(item) == 2 and not isinstance(item[0], list)
 

@@ -30,7 +30,7 @@ __all__ = ["Prepared", "SplitFiles", "prepare", "read_prepared"]
 
 FILES = "files.json"
 """The image files that the data was prepared with, to see whether they are still as they were."""
-VERSIONS = {"shapes": 2, "coco": 3, "voc": 3, "yolo": 1, "crowdhuman": 2}
+VERSIONS = {"shapes": 2, "coco": 4, "voc": 4, "yolo": 2, "crowdhuman": 2}
 """Of what each kind's preparation gives: data prepared by an older kdbench is prepared again."""
 READERS: dict[str, Any] = {"coco": coco, "voc": voc, "yolo": yolo, "crowdhuman": crowdhuman}
 """The module of each kind that lies on the user's disk: `sources(spec, root)` and `read(spec, split, root)`."""

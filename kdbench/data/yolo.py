@@ -16,13 +16,15 @@ from pathlib import Path
 from kdbench.data.raw import Image, RawSplit, put_together
 from kdbench.data.reading.finding import Files, NotFound
 from kdbench.data.reading.text import lines_of_names
-from kdbench.data.reading.yolo_file import read_labels
+from kdbench.data.reading.yolo_file import looks_like_pose, read_labels
 from kdbench.errors import InputError
 from kdbench.specs.dataset import DatasetSpec, SplitSpec
 
 TEXT = frozenset({".txt"})
 NAMES = frozenset({"classes.txt", "labels.txt", "obj.names.txt"})
 """Texts beside label files that are none."""
+FEW = 3
+"""So many polygons may be called keypoints."""
 TWINS = (("images", "labels"), ("Images", "Labels"), ("JPEGImages", "labels"))
 """Folders of images, and what the folder of labels beside each is called."""
 
@@ -93,6 +95,11 @@ def _check(
         raise InputError(
             f"{root / next(iter(owners))}: boxes are pixels and no shares 0..1 of the image; divide them by width and height, "
             "or write a coco file"
+        )
+    polygons = [box.segmentation[0] for image in raw.images for box in image.boxes if box.segmentation]
+    if len(polygons) >= FEW and len({len(one) for one in polygons}) == 1 and all(map(looks_like_pose, polygons)):
+        raw.remarks.append(
+            f"lines of {len(polygons[0]) + 1} numbers were read as polygons and may be a box with keypoints: give labels of boxes then"
         )
     # Beside images, and where a list names some of many, lie other texts too.
     own = f"{posixpath.normpath(split.images)}/".removeprefix("./")

@@ -139,7 +139,8 @@ def _parameter(kind: str | None, argument: str) -> inspect.Parameter | None:
     ops.install()
     from mmdet.models import BACKBONES
 
-    cls = BACKBONES.get(kind) if kind else None
+    # `mmcls.X` is another package's: what mmcv says where that is missing comes when the model is built.
+    cls = BACKBONES.get(kind) if isinstance(kind, str) and "." not in kind else None
     for parent in inspect.getmro(cls) if cls else ():
         parameters = inspect.signature(vars(parent)["__init__"]).parameters if "__init__" in vars(parent) else {}
         if argument in parameters:

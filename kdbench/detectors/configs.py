@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 
+WEIGHTS = (".pth", ".pt", ".ckpt", ".pkl", ".safetensors", ".onnx")
+"""How files of weights end, which are given where a config belongs."""
+
+
 def load_model_config(config: str, overrides: dict[str, Any], base: Path | None = None) -> Config:
     """Read an mmdet configuration and change it.
 
@@ -63,6 +67,11 @@ def load_model_config(config: str, overrides: dict[str, Any], base: Path | None 
 
     ops.install()  # imports mmcv, without what it says when it is imported
     path = find(config, base)
+    if path.suffix in WEIGHTS:
+        raise InputError(
+            f"{path}: is a file of weights and no config; give the config that they belong to, and the weights as the "
+            "model's `init` or by `kdbench search --teacher FILE`"
+        )
     cfg = reading.parse(path)
     if not isinstance(cfg.get("model"), dict):
         if reading.is_of_mmdet_3(path):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from kdbench.detectors import sizes, taps
+from kdbench.detectors import changes, sizes, taps
 from kdbench.detectors.quiet import quiet_mmcv
 from kdbench.errors import InputError, KDBenchError
 from kdbench.methods.base import DetectorInfo
@@ -61,7 +61,7 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
             RuntimeError,
         ) as error:
             raise InputError(
-                f"{where}: mmdet cannot build it ({_line(error)}); correct the config or override"
+                f"{where}: mmdet cannot build it ({_of_another(model_cfg, error) or _line(error)}); correct the config or override"
             ) from error
         try:
             model.init_weights()
@@ -74,6 +74,10 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
             raise
         except Exception as error:  # a text, zeros, half a file: torch fails at each in another way
             named = ", ".join(dict.fromkeys(_checkpoints(model_cfg)))
+            if not named and isinstance(error, TypeError):
+                raise InputError(
+                    f"{where}: an init_cfg is not as mmcv wants it ({_line(error)}); correct it"
+                ) from error
             if not named:
                 raise InputError(
                     f"{where}: cannot be initialised ({_line(error)}); correct the config or override"
@@ -82,6 +86,15 @@ def build(model_cfg: Any, seed: int | None) -> nn.Module:
                 f"{where}: {named}: is not a torch checkpoint, or not of this model; give a file of weights in init_cfg"
             ) from error
     return model
+
+
+def _of_another(cfg: Any, error: Exception) -> str:
+    """The part that another package would have to register (`mmcls.X`), where mmcv only stumbles over its absence."""
+    if not (isinstance(error, AttributeError) and "has no attribute 'parent'" in str(error)):
+        return ""
+    kinds = [str(node.get("type")) for node in changes.dicts(cfg)]
+    found = next((kind for kind in kinds if "." in kind and not kind.startswith("mmdet.")), None)
+    return f"{found} is of another package, which no custom_imports of the config imports" if found else ""
 
 
 def _checkpoints(cfg: Any) -> Iterator[str]:

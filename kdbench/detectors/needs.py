@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,19 @@ def refusal(cfg: Config, role: str = "student") -> str | None:
         return f"{kind} needs proposals, which a task does not have; take a detector with an RPN (Faster R-CNN)"
     if model.get("rpn_head") and not roi_head and "bbox_head" not in model:
         return f"{kind} proposes boxes without classes; take a detector with a head that classifies (Faster R-CNN)"
+    return _unknown_nms(cfg)
+
+
+def _unknown_nms(cfg: Config) -> str | None:
+    """A suppression that mmcv does not have is asked for only once a trained model finds two boxes."""
+    from kdbench import ops
+
+    ops.install()
+    known = importlib.import_module("mmcv.ops.nms")
+    for node in dicts(cfg.model):
+        nms = node.get("nms")
+        if isinstance(nms, dict) and not hasattr(known, str(nms.get("type", "nms"))):
+            return f"its test_cfg has nms of type {nms['type']!r}, which mmcv does not have; take 'nms' or 'soft_nms'"
     return None
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
+import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +38,14 @@ def parse(path: Path) -> Config:
         InputError: it does not run, a module that it imports is missing, or it is of mmdet 3.
     """
     try:
-        return _parse(path)
+        # What a config prints is no output of a command, which programs read.
+        with contextlib.redirect_stdout(sys.stderr):
+            return _parse(path)
+    except SystemExit as error:
+        _drop(error)
+        raise InputError(f"{path}: ends Python when it is read (it calls exit); take that out of the config") from None
     except Exception as error:  # a config is Python: anything may go wrong inside it
+        _drop(error)
         if is_of_mmdet_3(path):
             raise InputError(f"{path}: is {MMDET_3}") from error
         missing = _missing_import(path) if isinstance(error, ImportError) else None
@@ -44,6 +54,17 @@ def parse(path: Path) -> Config:
         kind = type(error).__name__
         line = (str(error).strip().splitlines() or [""])[0][:200]
         raise InputError(f"{path}: not an mmdet config ({kind}: {line}); correct the file") from error
+
+
+def _drop(error: BaseException) -> None:
+    """Let go of what mmcv left open: its temporary file lies in a folder that is gone, and says so where it is closed last."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
 
 
 def is_of_mmdet_3(path: Path) -> bool:

@@ -9,6 +9,7 @@ from kdbench.data import Prepared, prepare
 from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError
 from kdbench.planning.arms import plan_arms
+from kdbench.planning.crowds import crowd_notes
 from kdbench.planning.estimating import measure, with_costs
 from kdbench.planning.learning import learn, noise_of
 from kdbench.planning.numbers import check_machine, gpus_of
@@ -97,7 +98,8 @@ def make_plan(request: Request, storage: Path, address: str | None) -> Planned:
         train_teacher = train and reference is not None and not teachers.weights_file(storage, reference).is_file()
         plan = with_costs(plan, measure(plan, data, train_teacher))
     notes = configs.notes((task.student.config, task.teacher.config))
-    return Planned(plan, data, (*notes, *arms.refused, *refused, *learnt.lines))
+    crowds = crowd_notes((model, data) for model in ([task.student, task.teacher] if train else [task.student]))
+    return Planned(plan, data, (*notes, *crowds, *arms.refused, *refused, *learnt.lines))
 
 
 def _short(methods: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kdbench.data import Prepared, prepare
 from kdbench.detectors import configs, teachers
 from kdbench.errors import InputError, did_you_mean
+from kdbench.planning.crowds import crowd_notes
 from kdbench.planning.numbers import check_machine, gpus_of
 from kdbench.planning.requests import SuiteRequest, check_place, given_teachers, read_suite_words
 from kdbench.planning.resolving import look_at_models, resolve_method
@@ -116,7 +117,10 @@ def make_suite_plan(
         tracking_uri=request.tracking_uri,
     )
     recipes = (*(row.recipe for row in plan.rows), *plan.teachers, *plan.given)
-    return PlannedSuite(plan, planner.data, configs.notes(name for recipe in recipes for name in recipe.detectors))
+    planned = PlannedSuite(plan, planner.data, configs.notes(name for recipe in recipes for name in recipe.detectors))
+    learning = [recipe for recipe in recipes if content_hash(recipe.dataset.plain()) in planned.data]
+    planned.notes += crowd_notes((recipe.student, planned.data_of(recipe)) for recipe in learning)
+    return planned
 
 
 def prepare_all(plan: SuitePlan, storage: Path) -> PlannedSuite:

@@ -7,14 +7,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from kdbench.data.masks import as_coco_writes
+from kdbench.data.masks import as_coco_writes, bounds
 from kdbench.data.raw import Box, Image, RawSplit, put_together
 from kdbench.data.reading.finding import Files, Found, NotFound, may_be_one
-from kdbench.data.reading.values import around, flag, ident, number, sides, whole
+from kdbench.data.reading.values import Four, around, flag, ident, number, sides, whole
 from kdbench.errors import InputError
 
 FILE_KEYS = ("file_name", "path", "coco_url")
 """Where an image's name stands; LVIS has but its address."""
+MODES = ("XYXY_ABS", "XYWH_ABS")
+"""Detectron2's names for `bbox_mode` 0 and 1."""
 LONGEST = 18
 """Digits of an id that may be a number."""
 
@@ -48,6 +50,7 @@ class CocoFile:
         self._images()
         used = self._annotations()
         self._check_ids()
+        self._check_categories(used)
         put_together(self.raw)
         self.raw.names = self._order(used)
         return self.raw
@@ -164,8 +167,8 @@ class CocoFile:
             # CVAT's way: the box before it was turned, and the angle.
             four = around(*four, turn)
             self.raw.tell("rotated", image.file, label, f"turned by {turn:g} degrees: the upright box around it")
-        left, top, width, height = four
         area, mask = item.get("area"), item.get("segmentation")
+        left, top, width, height = self._whole(four, item, mask, image.file, label)
         if self.masks:
             mask, mended = as_coco_writes(mask)
             if mended:
@@ -179,6 +182,41 @@ class CocoFile:
             None if area is None else number(area),
             label,
         )
+
+    def _whole(self, four: Four, item: dict[str, Any], mask: Any, file: str, label: Any) -> Four:
+        """Left, top and sides that are not negative: in detectron2's mode, turned round, or around the mask without a box."""
+        left, top, width, height = four
+        mode = item.get("bbox_mode")
+        if mode is not None and str(mode).rpartition(".")[2] not in ("0", "1", *MODES):
+            raise InputError(
+                f"{self.path}: annotation {label}: 'bbox_mode' is {mode!r:.40}; boxes have to be 1 (x, y, width, height) or "
+                "0 (x1, y1, x2, y2) in pixels"
+            )
+        if mode is not None and str(mode).rpartition(".")[2] in ("0", MODES[0]):
+            width, height = width - left, height - top
+            self.raw.tell("corners", file, label, "bbox_mode 0: taken as x1, y1, x2, y2")
+        if width < 0 or height < 0:
+            left, top, width, height = min(left, left + width), min(top, top + height), abs(width), abs(height)
+            self.raw.tell("turned", file, label, "negative width or height: drawn from the other corner")
+        if not (width > 0 and height > 0) and mask and (around := bounds(as_coco_writes(mask)[0])):
+            left, top, width, height = around[0], around[1], around[2] - around[0], around[3] - around[1]
+            self.raw.tell("boxed", file, label, "has no box: the one around its mask")
+        return (left, top, width, height)
+
+    def _check_categories(self, used: set[Any]) -> None:
+        """Boxes that number the classes from another start than the list would all be of their neighbour's class.
+
+        Raises:
+            InputError: they do.
+        """
+        known = set(self.names)
+        if len(known) < 2 or not all(type(key) is int for key in known | used):
+            return
+        if used - known and used in ({key + 1 for key in known}, set(range(len(known)))):
+            raise InputError(
+                f"{self.path}: boxes have the category ids {min(used)} to {max(used)}, the categories {min(known)} to "
+                f"{max(known)}: one of them counts from another start; number them alike"
+            )
 
     def _order(self, used: set[Any]) -> tuple[str, ...]:
         """The classes in the order of their ids, without an export's root that only names the others' parent."""
@@ -211,7 +249,7 @@ class CocoFile:
             raise InputError(
                 f"{self.path}: annotation {label}: '{key}' is {value!r:.40}, which {error}; correct it"
             ) from None
-        if isinstance(value, str):
+        if isinstance(value, str) or (value not in (1, True) and value == value):
             self.raw.tell("flags", file, label, f"{key} {value!r} read as {int(found)}")
         return found
 

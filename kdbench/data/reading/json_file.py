@@ -51,6 +51,8 @@ def _broken(text: str, error: json.JSONDecodeError) -> str:
             return f"broken JSON ({place}): a comma stands before the closing {after}; take it out"
     if error.msg == "Extra data":
         return f"broken JSON ({place}): something follows the end; the file needs one object, not several"
+    if here in ("/", "#"):
+        return f"broken JSON ({place}): it has no comments; take the line out"
     if here == "'":
         return f"broken JSON ({place}): texts need double quotes; write the file with json.dump"
     return f"broken JSON ({place}); the file may be cut, fetch or write it again"

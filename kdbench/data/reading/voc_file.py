@@ -9,6 +9,7 @@ evaluation.
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,12 +62,13 @@ def read_voc(path: Path) -> VocFile:
     found = VocFile(path, filename, folder, size, [])
     if tree.mended:
         found.done.append(("encodings", "", f"{path.name}: {tree.mended}"))
-    found.boxes = [_box(item, place, found) for place, item in enumerate(root.iter("object"), 1)]
-    found.foreign = root.tag != "annotation" and not found.boxes and not filename
+    found.boxes = [box for place, item in enumerate(root.iter("object"), 1) for box in _boxes(item, place, found)]
+    found.foreign = str(root.tag).lower() != "annotation" and not found.boxes and not filename
     return found
 
 
-def _box(item: ElementTree.Element, place: int, found: VocFile) -> Box:
+def _boxes(item: ElementTree.Element, place: int, found: VocFile) -> list[Box]:
+    """The boxes of an object: one, or as many as converters put under one name."""
     label = f"object {place}"
     name = (item.findtext("name") or "").strip()
     if DAMAGED in name:
@@ -78,19 +80,25 @@ def _box(item: ElementTree.Element, place: int, found: VocFile) -> Box:
         difficult = flag(text)
     except ValueError as error:
         raise InputError(f"{found.path}: {label}: 'difficult' is {text!r:.40}, which {error}; correct it") from None
-    return Box(_corners(item, label, found), name, difficult, label=label)
+    if difficult and text is not None and text.strip() != "1":
+        found.done.append(("flags", label, f"difficult {text!r:.40} read as 1"))
+    own: list[ElementTree.Element | None] = [*item.findall("bndbox")]
+    return [Box(_corners(item, box, label, found), name, difficult, label=label) for box in own or [None]]
 
 
-def _corners(item: ElementTree.Element, label: str, found: VocFile) -> Four:
+def _corners(item: ElementTree.Element, own: ElementTree.Element | None, label: str, found: VocFile) -> Four:
     """The corners in pixels from 0; NaN where there is no number, which drops the box and counts it."""
     turned = item.find("robndbox")
-    if turned is not None and item.find("bndbox") is None:
+    if turned is not None and own is None:
         x, y, width, height, angle = (number(turned.findtext(key)) for key in ("cx", "cy", "w", "h", "angle"))
         found.done.append(("rotated", label, "turned box: the upright box around it"))
         if math.isfinite(angle):
             left, top, width, height = around(x - width / 2, y - height / 2, width, height, math.degrees(angle))
             return (left - 1, top - 1, left + width - 1, top + height - 1)
-    left, top, right, bottom = (number(item.findtext(f"bndbox/{side}")) - 1 for side in SIDES)
+    if own is None and (corners := _around_polygon(item)) is not None:
+        found.done.append(("boxed", label, "has no box: the one around its polygon"))
+        return corners
+    left, top, right, bottom = (number(own.findtext(side) if own is not None else None) - 1 for side in SIDES)
     if right < left or bottom < top:
         found.done.append(("turned", label, "corners the wrong way round: put in order"))
         left, right = sorted((left, right))
@@ -102,6 +110,17 @@ def _corners(item: ElementTree.Element, label: str, found: VocFile) -> Four:
         right, bottom = left + width, top + height
         found.done.append(("rotated", label, f"turned by {degrees:g} degrees: the upright box around it"))
     return (left, top, right, bottom)
+
+
+def _around_polygon(item: ElementTree.Element) -> Four | None:
+    """The box around a polygon, as LabelMe (`pt` with x and y) and Roboflow (x1, y1, x2 ...) write one."""
+    across, down = (
+        [number(part.text) - 1 for part in item.iterfind("polygon//*") if re.fullmatch(rf"{axis}\d*", str(part.tag))]
+        for axis in "xy"
+    )
+    if len(across) < 2 or len(across) != len(down) or any(map(math.isnan, across + down)):
+        return None
+    return (min(across), min(down), max(across), max(down))
 
 
 def _rotation(item: ElementTree.Element) -> float:

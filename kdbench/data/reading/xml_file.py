@@ -33,11 +33,13 @@ def read_xml(path: Path) -> Tree:
     """Parse an XML file.
 
     Raises:
-        InputError: it is cut or broken (names line and column), or in an encoding that nobody knows.
+        InputError: it is cut or broken (names line and column), declares entities, or is in an encoding that nobody knows.
     """
     text, mended = _text(read_bytes(path).lstrip(b" \t\r\n"), path)
     # The text is decoded: what it declares can only be wrong now. Lines and columns stay where they are.
     text = DECLARATION.sub(lambda found: re.sub(r"[^\n]", " ", found.group()), text.lstrip(), count=1)
+    if "<!ENTITY" in text:
+        raise InputError(f"{path}: declares entities of its own, which annotations do not need; take its DOCTYPE out")
     try:
         try:
             root = ElementTree.fromstring(text)

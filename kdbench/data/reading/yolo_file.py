@@ -38,6 +38,11 @@ def read_labels(path: Path, image: Image, classes: tuple[str, ...], raw: RawSpli
         if index is not None:
             numbers.add(index)
         shares = [number(part) for part in parts[1:]]
+        if _is_pose(shares):
+            raw.tell(
+                "posed", image.file, label, f"{(len(shares) - 4) // 3} keypoints: only the box before them is taken"
+            )
+            shares = shares[:4]
         if any(abs(share) > MOST for share in shares):
             raw.tell("unshared", image.file, label, "numbers above 1 are no shares of the image: dropped")
             continue
@@ -61,6 +66,26 @@ def _class(text: str, classes: tuple[str, ...], where: str) -> tuple[str, int | 
     if text in classes:
         return text, None
     raise InputError(f"{where}: begins with {text!r:.40}, which is no class number; a line is a class number and a box")
+
+
+def _is_pose(shares: list[float]) -> bool:
+    """Whether a box is followed by keypoints with what is seen of each: 0, 1 or 2.
+
+    A polygon has no three such numbers in these places; of fewer keypoints, all that are seen lie in their box too.
+    """
+    if len(shares) < 7 or (len(shares) - 4) % 3 or not all(seen in (0, 1, 2) for seen in shares[6::3]):
+        return False
+    points = [shares[place : place + 2] for place in range(4, len(shares), 3) if shares[place + 2]]
+    return len(shares) >= 4 + 3 * 3 or all(_inside(shares, *point) for point in points)
+
+
+def looks_like_pose(shares: list[float]) -> bool:
+    """Whether what was read as a polygon may be a box and keypoints: each lies in that box."""
+    return all(_inside(shares, *shares[place : place + 2]) for place in range(4, len(shares), 2))
+
+
+def _inside(box: list[float], x: float, y: float) -> bool:
+    return abs(x - box[0]) <= box[2] / 2 and abs(y - box[1]) <= box[3] / 2
 
 
 def _box(shares: list[float], name: str, label: str, where: str) -> Box:

@@ -74,15 +74,18 @@ def _coco(path: Path) -> dict[str, Any] | None:
         # Broken JSON that may be the annotations is not passed over.
         with open(path, "rb") as file:
             start = file.read(4096)
-        if b'"images"' in start or b'"annotations"' in start or b'"categories"' in start:
+        if any(f"{quote}{key}{quote}".encode() in start for key in KEYS for quote in "\"'"):
             raise
         return None
-    return content if isinstance(content, dict) and all(isinstance(content.get(key), list) for key in KEYS) else None
+    # That one of them is no list is said by the reader, which takes some of what tools write there.
+    return content if isinstance(content, dict) and all(key in content for key in KEYS) else None
 
 
 def _images(content: dict[str, Any], path: Path, root: Path, having: list[Path]) -> str:
     """The folder in which most of a file's images lie, under the names that they are listed with."""
-    listed = [str(item.get("file_name", "")) for item in content["images"] if isinstance(item, dict)][:LOOKED_AT]
+    entries = content["images"]
+    entries = list(entries.values()) if isinstance(entries, dict) else entries if isinstance(entries, list) else []
+    listed = [str(item.get("file_name", "")) for item in entries if isinstance(item, dict)][:LOOKED_AT]
     names = [name.replace("\\", "/") for name in listed]
     leaves = [name.rpartition("/")[2] for name in names]
     places = list(dict.fromkeys([path.parent, root, *having]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kdbench.errors import InputError, brief
 from kdbench.specs.training import MIXING
 
 LOADING = ("LoadImageFromFile", "LoadAnnotations", "LoadProposals")
@@ -97,7 +98,11 @@ def _own_steps(train: list[dict[str, Any]], notes: list[str]) -> list[dict[str, 
         )
     steps = []
     for step in train:
-        kind = str(step.get("type"))
+        if not step.get("type"):
+            raise InputError(
+                f"data.train: its pipeline has a step without a type ({brief(dict(step))}); name the transform"
+            )
+        kind = str(step["type"])
         if kind == "LoadImageFromFile":
             extra = sorted(set(step) - {"type"})
             if extra:

@@ -57,8 +57,14 @@ def split_of(name: str) -> str | None:
 
 def folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Each folder from `root` on, hidden ones and those of kdbench left out, with the names of its files."""
+    seen: set[str] = set()
     for place, below, names in os.walk(root, followlinks=True):
         here = Path(place)
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            below[:] = []
+            continue
+        seen.add(real)
         depth = len(here.relative_to(root).parts)
         kept = [name for name in sorted(below) if not name.startswith((".", "__")) and name != "kdbench-runs"]
         below[:] = kept if depth < DEPTH else []

@@ -43,7 +43,9 @@ def with_objects(
         if boxes:
             kept[split], classes[split] = keys, classes_of(raw)
         else:
-            trouble = f"the {split} split has {len(raw.images)} images and no object that can be used"
+            crowd = sum(len(image.boxes) for image in raw.images)
+            all_of_it = f" ({crowd} boxes, all crowd or difficult)" if crowd else " (no box)"
+            trouble = f"the {split} split has {len(raw.images)} images and no object that can be used{all_of_it}"
             notes.append(f"{trouble}: left aside")
     if not kept:
         raise InputError(f"{root}: {trouble or 'has no split that can be read'}; check the annotations ({layout.what})")

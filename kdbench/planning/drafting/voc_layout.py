@@ -96,6 +96,6 @@ def _annotations(place: Path, names: list[str]) -> set[str]:
                 start = file.read(2048)
         except OSError:
             continue
-        if b"annotation" in start.replace(b"\0", b""):
+        if b"annotation" in start.replace(b"\0", b"").lower():
             return {os.path.splitext(name)[0] for name in files}
     return set()

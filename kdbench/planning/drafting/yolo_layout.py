@@ -55,6 +55,17 @@ def _from_yaml(path: Path, content: dict[str, Any], root: Path) -> Layout:
         raise InputError(f"{path}: key 'names': give the list of classes")
     classes = tuple(str(name) for name in names)
     notes = []
+    odd = [name for name in names if not isinstance(name, str)]
+    if odd:
+        notes.append(
+            f"{path.name} has names that YAML takes for no text ({', '.join(map(repr, odd[:5]))}): put them in quotes"
+        )
+    keypoints = content.get("kpt_shape")
+    if isinstance(keypoints, list) and len(keypoints) == 2 and keypoints[1] == 2:
+        raise InputError(
+            f"{path}: has pose labels whose keypoints are two numbers each, which cannot be told from polygons; write labels "
+            "of boxes (the first five numbers of each line)"
+        )
     if "nc" in content and content["nc"] != len(classes):
         notes.append(f"{path.name} says nc {content['nc']} and has {len(classes)} names: the names count")
     base = path.parent

@@ -53,7 +53,11 @@ def coco(
         ([box(1, corners="[10, 20, 30, 40]")], None, "1 boxes written as text or with named sides read"),
         ([box(1, corners=["10", "20,0", "30.0", 40])], None, "1 boxes written as text or with named sides read"),
         ([box(1, corners=dict(zip(("x", "y", "width", "height"), BOX, strict=True)))], None, "named sides read"),
-        ([box(1, iscrowd="0"), box(2, ignore="false")], None, "2 iscrowd or ignore written as text read"),
+        (
+            [box(1, iscrowd="0"), box(2, ignore="false")],
+            None,
+            "2 iscrowd, ignore or difficult that are not 0 or 1 read",
+        ),
         ([box(1, iscrowd=None), box(2, iscrowd=False), box(3, iscrowd=float("nan"))], None, ""),
         ([box(1)], [image(1, width="160.0", height="120")], ""),
         ([box(1)], [image(1, width=None, height=120)], ""),
@@ -175,7 +179,7 @@ def test_roots(tmp_path: Path, categories: list[Any], classes: tuple[str, ...]) 
         ),
         ([box(1, iscrowd=1), box(2, iscrowd=1)], None, None, "no usable object of the classes cat: 2 boxes: 2 crowd"),
         ([box(1, corners=[0.1, 0.2, 0.3, 0.4])], None, None, r"1 boxes lie within 0\.\.1: they are shares, as YOLO"),
-        ([box(1, corners=[90, 90, -5, -5])], None, None, "1 boxes: 1 without four numbers or without area"),
+        ([box(1, corners=[90, 90, 0, -5])], None, None, "1 boxes: 1 without four numbers or without area"),
         ([{"id": 1, "image_id": 1, "category_id": 1}], None, None, "1 boxes: 1 without four numbers or without area"),
         (
             [box(1, category="cat")],
@@ -310,3 +314,48 @@ def test_shares_become_pixels_once() -> None:
         assert found.boxes[0].corners == (20, 20, 100, 60)
         assert found.boxes[0].segmentation == [[20, 20, 100, 60]]
     assert RawSplit(Path(), [found]).problems == []
+
+
+OTHER = [50, 50, 9, 9]
+SQUARE = [[10, 20, 40, 20, 40, 60, 10, 60]]
+CODE = {"size": [120, 160], "counts": [10 * 120 + 20, *([40, 80] * 29), 40, 14460]}
+
+
+@pytest.mark.parametrize("mask", [SQUARE, [10, 20, 40, 20, 40, 60.0], CODE])
+@pytest.mark.parametrize("corners", [[], [0, 0, 0, 0], "none"])
+def test_an_object_with_a_mask_alone_has_the_box_around_it(tmp_path: Path, mask: Any, corners: Any) -> None:
+    item = box(2, corners=corners, segmentation=mask)
+    data = coco(tmp_path, [box(1, corners=OTHER), item])
+    assert boxes(data)["1.jpg"] == [OTHER, BOX]
+    assert "objects without a box given the box around their mask or polygon" in data.notes
+
+
+@pytest.mark.parametrize("mode", [0, "BoxMode.XYXY_ABS", "XYXY_ABS"])
+def test_two_corners_where_detectron2_says_so(tmp_path: Path, mode: Any) -> None:
+    data = coco(tmp_path, [box(1, corners=[10, 20, 40, 60], bbox_mode=mode), box(2, corners=OTHER, bbox_mode=1)])
+    assert boxes(data)["1.jpg"] == [BOX, OTHER]
+    assert "boxes with bbox_mode 0 taken as two corners" in data.notes
+
+
+def test_another_mode_is_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="annotation 1: 'bbox_mode' is 3; boxes have to be 1"):
+        coco(tmp_path, [box(1, bbox_mode=3)])
+
+
+@pytest.mark.parametrize(("listed", "used"), [((1, 2), (0, 1)), ((0, 1), (1, 2)), ((3, 7), (0, 1))])
+def test_classes_numbered_from_another_start_are_refused(tmp_path: Path, listed: Any, used: Any) -> None:
+    own = [{"id": listed[0], "name": "cat"}, {"id": listed[1], "name": "dog"}]
+    found = [box(1, category=used[0]), box(2, category=used[1])]
+    with pytest.raises(InputError, match=f"category ids {used[0]} to {used[1]}, .* counts from another start"):
+        coco(tmp_path, found, categories=own)
+
+
+def test_a_flag_that_is_another_number_is_said(tmp_path: Path) -> None:
+    data = coco(tmp_path, [box(1), box(2, corners=OTHER, iscrowd=-1)])
+    assert "iscrowd, ignore or difficult that are not 0 or 1 read" in data.notes
+
+
+def test_classes_that_differ_in_capitals_are_said(tmp_path: Path) -> None:
+    own = [CAT, {"id": 2, "name": "Cat "}]
+    data = coco(tmp_path, [box(1), box(2, corners=OTHER, category=2)], categories=own)
+    assert data.notes == "'Cat ' and 'cat' differ in blanks or capitals and are not one class"

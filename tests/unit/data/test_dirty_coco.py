@@ -53,7 +53,7 @@ def train(
         ([GOOD, box(2, None)], 1, "1 boxes without area dropped"),
         ([GOOD, box(2, ["x", 1, 2, 3])], 1, "1 boxes without area dropped"),
         ([GOOD, box(2, [float("nan"), 1, 2, 3])], 1, "1 boxes without area dropped"),
-        ([GOOD, box(2, [9, 9, -5, 4])], 1, "1 boxes without area dropped"),
+        ([GOOD, box(2, [9, 9, -5, 4])], 2, "1 boxes with corners the wrong way round put in order"),
         ([GOOD, box(2, [50, 30, 40, 40])], 2, "1 boxes clipped to their image"),
         ([GOOD, box(2, [70, 10, 9, 9])], 1, "1 boxes outside their image dropped"),
         ([GOOD, box(2, [20, 20, 9, 9], image_id=99)], 1, "1 boxes of images that are not listed skipped"),

@@ -62,7 +62,7 @@ SIXTEEN = [f"images/im{number:03d}.jpg" for number in range(16)]
     ("name", "images", "kept", "notes"),
     [
         ("02-same-file-name-two-ids", EIGHT, 16, "8 entries for an image that was listed already put together"),
-        ("07-iscrowd-string-0", EIGHT, 16, "8 iscrowd or ignore written as text read"),
+        ("07-iscrowd-string-0", EIGHT, 16, "8 iscrowd, ignore or difficult that are not 0 or 1 read"),
         ("08-image-id-string-and-int", EIGHT, 16, "16 boxes whose ids were text here and a number there matched"),
         (
             "09-backslash-file-names",

@@ -8,7 +8,7 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kdbench.data.findings import Finding, find, find_by_header
 from kdbench.data.images import Unreadable, read
@@ -134,8 +134,15 @@ def test_both_sizes_of_an_image_that_is_turned(tmp_path: Path, name: str, orient
     assert read(file, stored=True).pixels.shape[:2] == (64, 96)
 
 
-def test_a_tiff_is_turned_always(tmp_path: Path) -> None:
-    """OpenCV leaves no TIFF's orientation alone: the only size there is, is the displayed one."""
-    Image.fromarray(pixels()).save(tmp_path / "a.tif", tiffinfo={274: 6})
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_back(tmp_path: Path, orientation: int) -> None:
+    """OpenCV leaves no TIFF's orientation alone, whatever it is asked for."""
+    lying = pixels()
+    Image.fromarray(lying).save(tmp_path / "a.tif", tiffinfo={274: orientation})
+    with Image.open(tmp_path / "a.tif") as image:
+        displayed = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    assert np.array_equal(read(tmp_path / "a.tif").pixels[..., ::-1], displayed)
+    assert np.array_equal(read(tmp_path / "a.tif", stored=True).pixels[..., ::-1], lying)
     found = find(tmp_path / "a.tif")
-    assert (found.width, found.height, found.stored_width, found.stored_height) == (64, 96, 64, 96)
+    assert (found.width, found.height) == displayed.shape[1::-1]
+    assert (found.stored_width, found.stored_height) == lying.shape[1::-1]

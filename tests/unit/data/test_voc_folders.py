@@ -162,6 +162,33 @@ def test_a_turned_box_of_rolabelimg(tmp_path: Path) -> None:
     assert boxes(prepared(tmp_path, APART, kind="voc"))["a.jpg"][0] == pytest.approx([5, 25, 30, 20], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("polygon", "found"),
+    [
+        ("<x1>11</x1><y1>21</y1><x2>31</x2><y2>51</y2><x3>11</x3><y3>51</y3>", [[10, 20, 20, 30]]),
+        ("<username>x</username><pt><x>11</x><y>21</y></pt><pt><x>31</x><y>51</y></pt>", [[10, 20, 20, 30]]),
+    ],
+)
+def test_a_polygon_without_a_box_has_the_box_around_it(tmp_path: Path, polygon: str, found: list[Any]) -> None:
+    bare = xml("a.jpg").replace(f"<bndbox>{BOX}</bndbox>", f"<polygon>{polygon}</polygon>")
+    folders(tmp_path, ["img/a.jpg"], {"xml/a.xml": bare})
+    data = prepared(tmp_path, APART, kind="voc")
+    assert boxes(data)["a.jpg"] == found
+    assert data.notes == "3 objects without a box given the box around their mask or polygon"
+
+
+def test_two_boxes_under_one_name_are_two_objects(tmp_path: Path) -> None:
+    second = "<bndbox><xmin>101</xmin><ymin>21</ymin><xmax>131</xmax><ymax>51</ymax></bndbox>"
+    folders(tmp_path, ["img/a.jpg"], {"xml/a.xml": xml("a.jpg", more=second)})
+    assert boxes(prepared(tmp_path, APART, kind="voc"))["a.jpg"] == [[10, 20, 20, 30], [100, 20, 30, 30]]
+
+
+def test_a_degree_of_difficulty_is_said(tmp_path: Path) -> None:
+    hard = xml("a.jpg", more="<difficult>2</difficult>").replace("</annotation>", xml("a.jpg")[12:])
+    folders(tmp_path, ["img/a.jpg"], {"xml/a.xml": hard})
+    assert "3 iscrowd, ignore or difficult that are not 0 or 1 read" in prepared(tmp_path, APART, kind="voc").notes
+
+
 @pytest.mark.parametrize("size", [("160.0", "120.0"), ("", ""), ("0", "0"), ("160", "")])
 def test_sizes(tmp_path: Path, size: Any) -> None:
     folders(tmp_path, ["img/a.jpg"], {"xml/a.xml": xml("a.jpg", size=size)})

@@ -38,6 +38,12 @@ def folders(root: Path, files: dict[str, str | bytes], images: list[str] | None 
         ("dog 0.25 0.5 0.25 0.5", [BOX], ["dog"]),
         ("1 0.125 0.25 0.375 0.25 0.375 0.75 0.125 0.75", [BOX], ["dog"]),
         ("", [], []),
+        # Pose labels: a box, and keypoints with what is seen of each; an even number of numbers in all is no polygon.
+        (f"{LINE} 0.2 0.4 2 0.3 0.6 1 0.25 0.5 0 0.2 0.5 2", [BOX], ["dog"]),
+        (f"{LINE} 0.2 0.4 1 0.3 0.6 1", [BOX], ["dog"]),
+        (f"{LINE} 0.2 0.4 2", [BOX], ["dog"]),
+        # Not these: a polygon with corners on the image's edge.
+        ("1 0.5 0.25 0.5 0.75 0.9 0.75 1 0.5 0.9 0", [[80, 0, 80, 90]], ["dog"]),
     ],
 )
 def test_lines(tmp_path: Path, lines: str | bytes, found: list[Any], classes: list[str]) -> None:
@@ -174,3 +180,16 @@ def test_what_is_refused(tmp_path: Path, files: dict[str, Any], split: dict[str,
 def test_specs(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         yolo(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(("points", "said"), [("0.2 0.4 0.3 0.6", True), ("0.2 0.4 0.5 0.9", False)])
+def test_keypoints_of_two_numbers_may_be_meant(tmp_path: Path, points: str, said: bool) -> None:
+    lines = "".join(f"{number} 0.25 0.5 0.25 0.5 {points[:-1]}{digit}\n" for number in (0, 1) for digit in (4, 5))
+    folders(tmp_path, {"labels/train/a.txt": lines})
+    assert ("may be a box with keypoints" in yolo(tmp_path).notes) is said
+
+
+def test_corners_in_place_of_centres_are_said(tmp_path: Path) -> None:
+    lines = "".join(f"{number % 2} 0.{number} 0.{number} 0.{number + 2} 0.9\n" for number in range(2, 7))
+    folders(tmp_path, {"labels/train/a.txt": lines})
+    assert "YOLO's x and y are the centre of a box, here they may be a corner" in yolo(tmp_path).notes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kdbench.detectors import configs, models
+from kdbench.detectors import configs, models, needs
 from kdbench.errors import InputError
 from kdbench.specs import resources
 from kdbench.specs.task import load_task
@@ -45,6 +47,57 @@ def test_broken_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         configs.load_model_config(str(tmp_path / "broken.py"), {})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("last", ["import sys\nsys.exit(0)", "raise SystemExit(3)", "exit()"])
+def test_a_config_that_ends_python_is_refused(tmp_path: Path, last: str) -> None:
+    (tmp_path / "ends.py").write_text(f"model = dict(type='RetinaNet')\n{last}\n")
+    with pytest.raises(InputError, match=r"ends\.py: ends Python when it is read"):
+        configs.load_model_config(str(tmp_path / "ends.py"), {})
+
+
+def test_what_a_config_prints_is_no_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "talks.py").write_text("model = dict(type='RetinaNet')\nprint('hello')\n")
+    configs.load_model_config(str(tmp_path / "talks.py"), {})
+    told = capsys.readouterr()
+    assert (told.out, "hello" in told.err) == ("", True)
+
+
+def test_nothing_of_mmcv_is_left_behind_to_complain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    (tmp_path / "broken.py").write_text("x = foo\n")
+    with pytest.raises(InputError, match="name 'foo' is not defined"):
+        configs.load_model_config(str(tmp_path / "broken.py"), {})
+    gc.collect()
+    assert complaints == []
+
+
+def test_weights_are_no_config(tmp_path: Path) -> None:
+    (tmp_path / "best.pth").write_bytes(b"1")
+    with pytest.raises(InputError, match=r"best\.pth: is a file of weights and no config"):
+        configs.load_model_config(str(tmp_path / "best.pth"), {})
+
+
+def test_a_suppression_that_mmcv_lacks_is_no_late_surprise() -> None:
+    name = "faster_rcnn/faster_rcnn_r50_fpn_1x_coco"
+    assert needs.refusal(configs.load_model_config(name, {})) is None
+    changed = configs.load_model_config(name, {"model.test_cfg.rcnn.nms.type": "diou_nms"})
+    assert "nms of type 'diou_nms', which mmcv does not have" in str(needs.refusal(changed))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model.backbone": {"type": "mmcls.TIMMBackbone"}}, "mmcls.TIMMBackbone is of another package"),
+        ({"model.backbone.init_cfg": {"type": "Pretrained"}}, "an init_cfg is not as mmcv wants it"),
+    ],
+)
+def test_parts_that_cannot_be_built_are_one_line(changes: dict[str, Any], words: str) -> None:
+    cfg = configs.load_model_config(RETINANET, changes)
+    configs.set_norm(cfg, "BN", frozen=False)
+    with pytest.raises(InputError, match=words):
+        models.build(cfg.model, seed=0)
 
 
 def test_overrides() -> None:

@@ -183,6 +183,7 @@ def test_vocs_data_and_metric(tmp_path: Path) -> None:
         ),
         (CONFIG.replace("ann_file='toys/train/_annotations.coco.json'", "ann_file=['a.json', 'b.json']"), "merge them"),
         (CONFIG.replace("PhotoMetricDistortion", "NoSuchStep"), "NoSuchStep"),
+        (CONFIG.replace("type='PhotoMetricDistortion'", "p=0.5"), "a step without a type"),
         ("x = (\n", "correct the file"),
     ],
 )

@@ -282,3 +282,66 @@ def test_splits_whose_images_have_the_same_names_keep_apart(tmp_path: Path) -> N
     assert {split: keys["images"] for split, keys in found.items()} == {"train": "images/train", "search": "images/val"}
     found = find_layout(tmp_path / "coco").splits
     assert {split: keys["images"] for split, keys in found.items()} == {"train": "train2017", "search": "val2017"}
+
+
+def test_a_link_that_leads_back_is_followed_once(tmp_path: Path) -> None:
+    root = one_coco(tmp_path / "data")
+    (root / "images" / "up").symlink_to("..")
+    assert find_layout(root).splits == {
+        "train": {"annotations": "annotations/instances_default.json", "images": "images"}
+    }
+
+
+def test_lists_that_pandas_wrote_as_objects_are_found(tmp_path: Path) -> None:
+    root = one_coco(tmp_path / "data")
+    path = root / "annotations" / "instances_default.json"
+    content = json.loads(path.read_text())
+    content["images"] = {str(place): entry for place, entry in enumerate(content["images"])}
+    path.write_text(json.dumps(content))
+    assert find_layout(root).splits["train"]["images"] == "images"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            [{"file_name": "a.jpg", "annotations": [{"bbox": [1, 2, 3, 4], "bbox_mode": 0}]}],
+            "detectron2's list of dicts",
+        ),
+        ([{"filename": "a.jpg", "ann": {"bboxes": [], "labels": []}}], "mmdet's middle format"),
+        ([{"images": [], "annotations": [], "categories": []}], "COCO's object inside of a list"),
+        ([{"id": 1, "image": "a.jpg", "label": [{"x": 1, "rectanglelabels": ["cat"]}]}], "JSON-MIN"),
+        ({"metainfo": {}, "data_list": []}, "mmdet 3's own JSON"),
+        ({"size": {"height": 1, "width": 1}, "objects": []}, "Supervisely's file"),
+        ('{"images": []}', "written as a text once more"),
+        ({"images": [], "annotations": None, "categories": []}, "'annotations' is no list"),
+    ],
+)
+def test_json_of_more_tools_is_named(content: Any, words: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=words):
+        drafted(tmp_path, tmp_path)
+
+
+def test_pose_labels_of_two_numbers_a_keypoint_are_refused(tmp_path: Path) -> None:
+    exports.yolo(tmp_path, (6, 3, 3))
+    path = tmp_path / "data.yaml"
+    path.write_text(path.read_text() + "kpt_shape: [4, 2]\n")
+    with pytest.raises(InputError, match=r"data\.yaml: has pose labels whose keypoints are two numbers each"):
+        find_layout(tmp_path)
+
+
+def test_names_that_yaml_takes_for_no_text_are_said(tmp_path: Path) -> None:
+    exports.yolo(tmp_path, (6, 3, 3))
+    content = yaml.safe_load((tmp_path / "data.yaml").read_text())
+    names = [False, True][: len(content["names"])]
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump({**content, "names": names}))
+    assert any("takes for no text (False, True)" in note for note in find_layout(tmp_path).notes)
+
+
+def test_a_split_of_difficult_objects_alone_says_so(tmp_path: Path) -> None:
+    root = exports.label_img(tmp_path / "data")
+    for path in root.glob("**/*.xml"):
+        path.write_text(path.read_text().replace("</name>", "</name><difficult>1</difficult>"))
+    with pytest.raises(InputError, match=r"boxes, all crowd or difficult"):
+        drafted(root, tmp_path)

@@ -219,6 +219,28 @@ def test_what_of_a_config_is_not_read_is_said(root: Path, tmp_path: Path) -> Non
     assert plan(root, tmp_path, RETINANET, TINY).notes == ()
 
 
+def test_crowds_that_a_head_takes_for_background_are_said(root: Path, tmp_path: Path) -> None:
+    """Of a DETR's task alone; its plan would take the time of a whole transformer."""
+    from kdbench.data import prepare
+    from kdbench.planning.crowds import crowd_notes
+    from kdbench.specs.task import TaskSpec
+
+    content = json.loads((root / "train.json").read_text())
+    for mark in content["annotations"][::4]:
+        mark["iscrowd"] = 1
+    crowded = tmp_path / "crowded"
+    crowded.mkdir()
+    (crowded / "train.json").write_text(json.dumps(content))
+    (crowded / "images").symlink_to(root / "images")
+    plan(crowded, tmp_path, RETINANET, TINY)
+    task = TaskSpec.parse(yaml.safe_load((tmp_path / "mine.yaml").read_text()), "test")
+    data = prepare(task.dataset, tmp_path / "home", crowded)
+    assert crowd_notes([(task.student, data)]) == ()
+    detr = task.student.model_copy(update={"config": "detr/detr_r50_8x2_150e_coco", "set": {}})
+    (note,) = crowd_notes([(task.student, data), (detr, data), (detr, data)])
+    assert "takes no regions to ignore, so the" in note
+
+
 def test_a_suite_says_it_once_for_all_its_rows(root: Path, tmp_path: Path) -> None:
     from kdbench.planning.suite import SuiteRequest, plan_suite
 
