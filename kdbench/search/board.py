@@ -77,6 +77,8 @@ class Board(Trials):
         self.teacher_ready = teacher_ready or not plan.teacher_train
         self._follow(plan)
         self._rules, self._queue, self._used_up = Rules(plan), Queue(folder), set[tuple[str, int]]()
+        self._identities: dict[str, str] = {}
+        """Of trials, computed once."""
         self.replay()
 
     def _follow(self, plan: StudyPlan) -> None:
@@ -236,7 +238,10 @@ class Board(Trials):
             return None
         if by_hand is not None:
             return self._trial(arm, number, by_hand, BY_HAND)
-        known = {self._identity(arm, trial.proposal) for trial in mine}
+        for trial in mine:
+            if trial.id not in self._identities:
+                self._identities[trial.id] = self._identity(arm, trial.proposal)
+        known = {self._identities[trial.id] for trial in mine}
         past = [*(told_of(one) for one in (entry.known if entry else ())), *(past_of(trial) for trial in mine)]
         ask = ask_of(self.plan, arm, number)
         proposal = fresh(ask, past, lambda values: self._identity(arm, values), known)
