@@ -31,7 +31,7 @@ class Teacher:
 
 
 def answer(board: Board, teacher: Teacher | None = None) -> str:
-    """The sentences, the command that exports the winner, and what the rungs were worth, a line each.
+    """The sentences; then a line each: the command that exports the winner, the race, dropped arms, what the rungs were worth.
 
     "" for a study that has no method or nothing completed.
     """
@@ -45,6 +45,14 @@ def answer(board: Board, teacher: Teacher | None = None) -> str:
         rungs_text(board),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def race_text(board: Board) -> str:
+    """How many seeds each finalist had, and why it got no more; "" without a race."""
+    stopped = board.finals.standing().stopped if board.plan.seeds > 1 else {}
+    arms = {best.id: best.arm for best in board.finals.finalists()}
+    said = [f"{arms[name]} {_seeds(stop.seeds)} ({stop.reason})" for name, stop in stopped.items() if name in arms]
+    return f"The race: {', '.join(said)}." if said else ""
 
 
 def rungs_text(board: Board) -> str:

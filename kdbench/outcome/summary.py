@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from kdbench.leaderboard.statistics import compare, summarize
 from kdbench.search.board import Board
@@ -59,8 +60,16 @@ def study_summary(board: Board) -> StudySummary:
     made.figures |= {f"arms/dropped_in_round/{drop.arm}": float(drop.round) for drop in board.rounds.drops.values()}
     if board.rounds.drops:
         made.tags["kdbench.dropped"] = "; ".join(str(drop) for drop in board.rounds.drops.values())
+    if board.extensions:
+        made.tags["kdbench.extended"] = "; ".join(_extension(changes) for changes in board.extensions)
     made.tags[NOTE] = _note(board.headline(), made, board.trials.values())
     return made
+
+
+def _extension(changes: dict[str, Any]) -> str:
+    """An extension in words: an arm by its name."""
+    named = {**changes, **({"arms": [arm["name"] for arm in changes["arms"]]} if "arms" in changes else {})}
+    return ", ".join(f"{key}={value}" for key, value in named.items())
 
 
 def suite_summary(board: SuiteBoard, task: str) -> StudySummary:

@@ -22,6 +22,8 @@ from kdbench.specs.recipe import Recipe, teacher_recipe
 from kdbench.specs.study import BASELINE, StudyPlan
 
 WIDTH = 80
+SHOWN = 3
+"""Searched values that are named of each arm."""
 
 
 def describe(planned: Planned, storage: Path) -> str:
@@ -94,6 +96,13 @@ def _table(plan: StudyPlan, counts: dict[str, int | None], costs: Costs) -> list
     return [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
 
 
+def _searched(plan: StudyPlan, name: str) -> str:
+    """The first values that an arm varies, and how many more."""
+    names = [key.removeprefix("training.") for key in plan.domains(name) if key not in plan.fixed(name)]
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "") if names else "nothing"
+
+
 def _plan_in_words(plan: StudyPlan, train_teacher: bool) -> list[str]:
     lines = []
     if train_teacher:
@@ -129,4 +138,9 @@ def _estimate(plan: StudyPlan, counts: dict[str, int | None], costs: Costs) -> s
         total += plan.seeds * (costs.arms[BASELINE] + sum(sorted(arms, reverse=True)[: plan.race]))
     if plan.hours is not None and (plan.trials is None or total > plan.hours):
         total = plan.hours
-    return f"estimate: {text_of_hours(total)} of device time on this machine, from {STEPS} measured steps of each kind"
+    trials = sum(known.values()) + max(0, rest if len(known) < len(counts) else 0)
+    disk = trials * costs.weights_mb / 1024
+    return (
+        f"estimate: {text_of_hours(total)} of device time on this machine, from {STEPS} measured steps of each kind; "
+        f"{costs.memory_gb:.1f} GB of memory a trial, {disk:.2g} GB of disk for the students"
+    )

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from kdbench.errors import InputError
 from kdbench.leaderboard.published import figure_of
-from kdbench.planning.estimating import STEPS, seconds_of, text_of_hours
+from kdbench.planning.estimating import STEPS, look_at, text_of_hours
 from kdbench.planning.suite import PlannedSuite
 from kdbench.search.reuse import Trainings
 from kdbench.specs.base import content_hash
@@ -106,6 +106,6 @@ def _time(planned: PlannedSuite, todo: list[Recipe]) -> str:
     kinds = {recipe.config_hash: recipe for recipe in todo}
     seconds = {}
     for key, recipe in track(kinds.items(), "measuring steps", console=Console(stderr=True), transient=True):
-        seconds[key] = seconds_of(recipe, planned.data_of(recipe))
+        seconds[key] = look_at(recipe, planned.data_of(recipe)).seconds
     total = sum(seconds[recipe.config_hash] for recipe in todo)
     return f"estimate: {text_of_hours(total / 3600)} of device time on this machine, from {STEPS} measured steps of each kind"

@@ -79,6 +79,8 @@ class Board(Trials):
         self._rules, self._queue, self._used_up = Rules(plan), Queue(folder), set[tuple[str, int]]()
         self._identities: dict[str, str] = {}
         """Of trials, computed once."""
+        self.extensions: list[dict[str, Any]] = []
+        """What was changed of the plan, in its order."""
         self.replay()
 
     def _follow(self, plan: StudyPlan) -> None:
@@ -326,6 +328,7 @@ class Board(Trials):
     def apply_to_study(self, event: dict[str, Any]) -> None:
         """A round begins, an arm is dropped, the plan is extended."""
         if event["event"] == "extend":
+            self.extensions.append(event["changes"])
             rounds = self.rounds
             self._follow(self.plan.changed(event["changes"], f"{self.ledger.path}, an extension"))
             self.rounds.go_on(rounds)

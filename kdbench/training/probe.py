@@ -65,6 +65,22 @@ class Probe:
         first: Any = Subset(build_dataset(self.cfg.data.val), [0])
         return predict(model, test_loader(first, 0, 0, 1), self.device)
 
+    @property
+    def memory_gb(self) -> float:
+        """What the device has had allocated at most since this process began; on a CPU what the process holds now."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**30
+        import psutil
+
+        return float(psutil.Process().memory_info().rss) / 2**30
+
+    @property
+    def weights_mb(self) -> float:
+        """Of the student alone, as a trial leaves it."""
+        return (
+            sum(value.numel() * value.element_size() for value in self.distiller.student.state_dict().values()) / 2**20
+        )
+
     def seconds_per_test_image(self) -> float:
         from torch.utils.data import Subset
 

@@ -35,6 +35,7 @@ def test_a_race_names_the_best_its_ties_and_what_they_cost(tmp_path: Path) -> No
     assert "to the tuned baseline (better)." in text
     assert text.count("tie") == 1
     assert "ties with it. It closes" in text
+    assert "\nThe race: none 3 seeds (has all 3 seeds), " in text
     assert "% of the gap to the teacher. The search cost 12.8 device-hours; the teacher's training 1." in text
 
 
@@ -43,6 +44,14 @@ def test_where_nothing_is_proven_it_says_what_would(tmp_path: Path) -> None:
     text = answer(board)
     assert text.startswith("Nothing is proven: defeat is best on shapes_two_stage")
     assert "kdbench extend s --seeds " in text or "by any number of seeds" in text
+
+
+def test_what_was_dropped_and_what_the_rungs_were_worth(tmp_path: Path) -> None:
+    plan = several(*HEIGHTS, trials=12, allocate="halving", scheduler="promote")
+    lines = answer(played(Formula(HEIGHTS), plan, tmp_path)).splitlines()
+    assert lines[1] == "Export the winner: kdbench export s -o DIR"
+    assert [line for line in lines if line.startswith("pkd is dropped after round 1: best 0.2")]
+    assert "stopping early can" in lines[-1] or "Can stopping early be trusted" in lines[-1]
 
 
 def test_a_study_without_methods_or_figures_has_nothing_to_say(tmp_path: Path) -> None:
