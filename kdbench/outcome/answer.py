@@ -39,11 +39,9 @@ def answer(board: Board, teacher: Teacher | None = None) -> str:
         return ""
     raced = board.plan.seeds > 1 and not board.finals.standing().going
     said = _of_race(board, teacher) if raced else None
-    lines = [
-        " ".join([*(said or _of_search(board, teacher)), _cost(board, teacher)]),
-        _export(board),
-        rungs_text(board),
-    ]
+    first = " ".join([*(said or _of_search(board, teacher)), _cost(board, teacher)])
+    dropped = [f"{drop}." for drop in board.rounds.drops.values()]
+    lines = [first, _export(board), race_text(board), *dropped, rungs_text(board)]
     return "\n".join(line for line in lines if line)
 
 

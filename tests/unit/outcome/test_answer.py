@@ -35,7 +35,7 @@ def test_a_race_names_the_best_its_ties_and_what_they_cost(tmp_path: Path) -> No
     assert "to the tuned baseline (better)." in text
     assert text.count("tie") == 1
     assert "ties with it. It closes" in text
-    assert "\nThe race: none 3 seeds (has all 3 seeds), " in text
+    assert "\nThe race: pkd 3 seeds (behind the leader), none 3 seeds (has all 3 seeds), " in text
     assert "% of the gap to the teacher. The search cost 12.8 device-hours; the teacher's training 1." in text
 
 
