@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.methods import registry
@@ -11,6 +12,7 @@ from kdbench.search.proposals import ask_of
 from kdbench.search.queue import Queue
 from kdbench.specs.reading import key_value
 from kdbench.specs.study import BASELINE, StudyPlan
+from kdbench.specs.task import TrainingKey
 
 
 def enqueue_point(plan: StudyPlan, folder: Path, given: Sequence[str]) -> list[str]:
@@ -29,7 +31,8 @@ def enqueue_point(plan: StudyPlan, folder: Path, given: Sequence[str]) -> list[s
     entry = plan.arm(arm)
     assert entry is not None
     values = dict(key_value(text, "", "training.lr=1.5") for text in texts)
-    domains, known = plan.domains(arm), [*entry.defaults, *plan.domains(arm)]
+    domains = plan.domains(arm)
+    known = list(dict.fromkeys([*entry.defaults, *domains, *(f"training.{key}" for key in get_args(TrainingKey))]))
     for key in values:
         if key not in known:
             raise InputError(f"{brief(key)[1:-1]}: {arm} has no such value to set; {did_you_mean(key, known)}")
