@@ -9,7 +9,7 @@ A planted study knows its answer. Figures are points of mAP. Drawn anew for each
     (`published` 0.5), or no better than a random one (1.0);
   * the noise over seeds: normal, standard deviation 0.3 points, on every trial.
 After the first trial an arm's proposals are random. The n-th trial of an arm is the same whoever allocates it, so the
-columns are compared repetition by repetition. The rounds, shares and cuts are those of `kdbench.search.allocation`.
+columns are compared repetition by repetition. The rounds, shares and cuts are those of `kdbench.search.arms.allocation`.
 
 Found is counted two ways: `best` is the arm of the best figure; `finalist` that the best arm is among the first three by
 figure, which is where the race of the finalists starts from.
@@ -28,7 +28,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kdbench.search.allocation import cut, number_of_rounds, ranked, shares
+from kdbench.search.arms.allocation import cut, number_of_rounds, ranked, shares
 
 ARMS = [f"arm{number}" for number in range(10)]
 BUDGETS = (20, 40, 80, 160, 320, 640)

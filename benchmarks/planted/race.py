@@ -17,7 +17,7 @@ import random
 import statistics
 
 from kdbench.leaderboard.statistics import compare, corrected
-from kdbench.search.race import BEHIND, standing
+from kdbench.search.arms.race import BEHIND, standing
 
 NOISE, LEAST, MOST, BASELINE = 0.3, 3, 10, "none"
 CASES = {

@@ -7,11 +7,11 @@ import statistics
 from dataclasses import dataclass
 
 from kdbench.leaderboard.statistics import Comparison, compare, corrected, summarize
+from kdbench.search.arms.budget import spent
 from kdbench.search.board import Board
-from kdbench.search.budget import spent
-from kdbench.search.rungs import rungs
+from kdbench.search.rungs.levels import rungs
+from kdbench.search.rungs.trust import trust
 from kdbench.search.trials import TrialState
-from kdbench.search.trust import trust
 from kdbench.specs import metrics
 from kdbench.specs.study import BASELINE
 

@@ -15,9 +15,9 @@ from kdbench.detectors import teachers
 from kdbench.errors import InputError
 from kdbench.planning.estimating import STEPS, Costs, measure, text_of_hours
 from kdbench.planning.study import Planned
-from kdbench.search import allocation
+from kdbench.search.arms import allocation
 from kdbench.search.board import Board
-from kdbench.search.proposals import grid_size
+from kdbench.search.proposals.of_study import grid_size
 from kdbench.specs.recipe import Recipe, teacher_recipe
 from kdbench.specs.study import BASELINE, StudyPlan
 

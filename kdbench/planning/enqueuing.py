@@ -8,7 +8,7 @@ from typing import get_args
 
 from kdbench.errors import InputError, brief, did_you_mean
 from kdbench.methods import registry
-from kdbench.search.proposals import ask_of
+from kdbench.search.proposals.of_study import ask_of
 from kdbench.search.queue import Queue
 from kdbench.specs.reading import key_value
 from kdbench.specs.study import BASELINE, StudyPlan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from kdbench.search.arms.budget import spent
 from kdbench.search.board import Board
-from kdbench.search.budget import spent
 from kdbench.specs.study import BASELINE
 
 NAME = 24

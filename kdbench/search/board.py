@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdbench.search.budget import Budget
-from kdbench.search.finals import Finals
+from kdbench.search.arms.budget import Budget
+from kdbench.search.arms.finals import Finals
+from kdbench.search.arms.rounds import Round, Rounds
 from kdbench.search.finding import Trained
-from kdbench.search.proposals import ask_of, past_of, told_of
-from kdbench.search.proposing import fresh
+from kdbench.search.proposals.of_study import ask_of, past_of, told_of
+from kdbench.search.proposals.proposing import fresh
 from kdbench.search.queue import Queue
 from kdbench.search.reuse import reported
-from kdbench.search.rounds import Round, Rounds
-from kdbench.search.rules import Rules
+from kdbench.search.rungs.rules import Rules
 from kdbench.search.trials import Decision, Listener, Trials, TrialState, last_costs
 from kdbench.specs.recipe import Recipe, teacher_recipe
 from kdbench.specs.study import BASELINE, StudyPlan

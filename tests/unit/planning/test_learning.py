@@ -29,7 +29,10 @@ def test_noise_is_pooled_over_the_recipes_with_several_seeds(tmp_path: Path) -> 
     for one in completed(tmp_path):
         groups.setdefault(one.recipe.config_hash, []).append(one.summary["best/mAP"])
     several_seeds = [values for values in groups.values() if len(values) > 1]
-    assert sorted(len(values) for values in several_seeds) == [4, 4]  # the search's own seed, and three of the race, which settled it
+    assert sorted(len(values) for values in several_seeds) == [
+        4,
+        4,
+    ]  # the search's own seed, and three of the race, which settled it
     squares = [sum((v - sum(values) / 4) ** 2 for v in values) for values in several_seeds]
     assert noise_of(plan.task, tmp_path) == pytest.approx((sum(squares) / 6) ** 0.5)
 

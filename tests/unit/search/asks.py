@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kdbench.search.ask import Ask, Past
+from kdbench.search.proposals.ask import Ask, Past
 from kdbench.specs.base import canonical_json
 from kdbench.specs.space import Domain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdbench.search.allocation import cut, each, each_by_hours, number_of_rounds, ranked, shares, shares_by_hours
+from kdbench.search.arms.allocation import cut, each, each_by_hours, number_of_rounds, ranked, shares, shares_by_hours
 
 TEN = [f"arm{number}" for number in range(10)]
 

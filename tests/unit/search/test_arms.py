@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kdbench.search.arms.budget import spent
 from kdbench.search.board import Board
-from kdbench.search.budget import spent
 from kdbench.search.ledger import FILE
 from kdbench.specs.study import StudyPlan
 from tests.unit.search.plans import several

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kdbench.errors import RunError
-from kdbench.search.ask import STARTUP_TRIALS
 from kdbench.search.board import Board
 from kdbench.search.ledger import FILE, Ledger
+from kdbench.search.proposals.ask import STARTUP_TRIALS
 from kdbench.search.trials import TrialState
 from kdbench.specs.recipe import given_teacher_recipe
 from kdbench.specs.space import Domain, load_space

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-from kdbench.search.halving import Halving
+from kdbench.search.rungs.halving import Halving
 
 
 class Rays:

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
 
-from kdbench.search.median import Median
+from kdbench.search.rungs.median import Median
 
 NAN = math.nan
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdbench.search.arms.budget import spent
 from kdbench.search.board import BY_HAND, Board
-from kdbench.search.budget import spent
 from kdbench.search.finding import Trained
 from kdbench.search.queue import Queue
 from kdbench.specs.recipe import Recipe

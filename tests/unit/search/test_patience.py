@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdbench.search.patience import exhausted
+from kdbench.search.arms.patience import exhausted
 
 
 def test_no_gain_above_the_noise_is_none() -> None:

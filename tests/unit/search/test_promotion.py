@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from kdbench.search.promotion import Promotion
+from kdbench.search.rungs.promotion import Promotion
 
 NAN = math.nan
 

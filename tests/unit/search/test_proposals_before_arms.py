@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kdbench.search.ask import Past
-from kdbench.search.proposals import ask_of
-from kdbench.search.proposing import propose
+from kdbench.search.proposals.ask import Past
+from kdbench.search.proposals.of_study import ask_of
+from kdbench.search.proposals.proposing import propose
 from tests.unit.search.plans import plan
 
 KEPT = json.loads((Path(__file__).parents[2] / "data" / "proposals_before_arms.json").read_text())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kdbench.search.ask import Ask, Past
-from kdbench.search.proposing import fresh, propose
+from kdbench.search.proposals.ask import Ask, Past
+from kdbench.search.proposals.proposing import fresh, propose
 from kdbench.specs.space import Domain
 from tests.unit.search.asks import ask, completed, finite, recipe
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kdbench.search.ask import STARTUP_TRIALS
-from kdbench.search.prior import around, is_prior, nearest
-from kdbench.search.proposing import propose
+from kdbench.search.proposals.ask import STARTUP_TRIALS
+from kdbench.search.proposals.prior import around, is_prior, nearest
+from kdbench.search.proposals.proposing import propose
 from kdbench.specs.space import Domain
 from tests.unit.search.asks import FIRST, ask, completed
 

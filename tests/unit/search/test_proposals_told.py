@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kdbench.search.ask import STARTUP_TRIALS, Ask, Past
-from kdbench.search.proposing import propose
-from kdbench.search.sampling import Sampling, reached
+from kdbench.search.proposals.ask import STARTUP_TRIALS, Ask, Past
+from kdbench.search.proposals.proposing import propose
+from kdbench.search.proposals.sampling import Sampling, reached
 from kdbench.specs.space import Domain
 from tests.unit.search.asks import DOMAINS, FIRST, ask, completed
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from kdbench.search.race import Standing, Stop, standing
+from kdbench.search.arms.race import Standing, Stop, standing
 
 LEADER = [0.40, 0.42, 0.41]
 CLEAR = [0.050, 0.060, 0.055]

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from kdbench.search.promotion import Promotion
-from kdbench.search.rungs import merit, rungs
+from kdbench.search.rungs.levels import merit, rungs
+from kdbench.search.rungs.promotion import Promotion
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from kdbench.search.trust import trust
+from kdbench.search.rungs.trust import trust
 
 NAN = math.nan
 

@@ -10,8 +10,8 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from kdbench.search.ask import Ask, Past
-from kdbench.search.sampling import Sampling
+from kdbench.search.proposals.ask import Ask, Past
+from kdbench.search.proposals.sampling import Sampling
 from kdbench.specs.space import Domain, grid_points
 
 WHOLE = 2000

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdbench.search import allocation, patience
-from kdbench.search.budget import Budget
+from kdbench.search.arms import allocation, patience
+from kdbench.search.arms.budget import Budget
 from kdbench.search.trials import TrialState
 from kdbench.specs import metrics
 from kdbench.specs.study import StudyPlan

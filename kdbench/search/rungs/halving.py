@@ -7,7 +7,7 @@ decisions these are.
 
 from __future__ import annotations
 
-from kdbench.search.rungs import Mode, rungs
+from kdbench.search.rungs.levels import Mode, rungs
 
 
 class Halving:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kdbench.search.halving import Halving
-from kdbench.search.median import Median
-from kdbench.search.promotion import Promotion
+from kdbench.search.rungs.halving import Halving
+from kdbench.search.rungs.median import Median
+from kdbench.search.rungs.promotion import Promotion
 from kdbench.search.trials import Decision, TrialState
 from kdbench.specs import metrics
 from kdbench.specs.study import BASELINE, FIRST_VERSION, StudyPlan

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import statistics
 
-from kdbench.search.rungs import Mode, merit
+from kdbench.search.rungs.levels import Mode, merit
 
 
 class Median:

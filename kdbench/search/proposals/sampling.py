@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kdbench.search import prior
-from kdbench.search.ask import STARTUP_TRIALS, Ask, Past
+from kdbench.search.proposals import prior
+from kdbench.search.proposals.ask import STARTUP_TRIALS, Ask, Past
 from kdbench.specs.base import canonical_json
 from kdbench.specs.space import Domain, choose
 

@@ -12,7 +12,7 @@ and we take floor(n / factor). They agree wherever `factor` divides n.
 
 from __future__ import annotations
 
-from kdbench.search.rungs import Mode, merit, rungs
+from kdbench.search.rungs.levels import Mode, merit, rungs
 
 
 class Promotion:

@@ -7,7 +7,7 @@ from random import Random
 from statistics import NormalDist
 from typing import Any
 
-from kdbench.search.ask import Ask
+from kdbench.search.proposals.ask import Ask
 from kdbench.specs.space import Domain, choose
 
 FACTOR = 2.0

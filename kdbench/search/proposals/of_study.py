@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdbench.search.ask import Ask, Past
+from kdbench.search.proposals.ask import Ask, Past
 from kdbench.search.trials import TrialState
 from kdbench.specs import metrics
 from kdbench.specs.space import grid_points

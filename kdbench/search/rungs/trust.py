@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from kdbench.search.rungs import Mode, merit
+from kdbench.search.rungs.levels import Mode, merit
 
 Curve = Mapping[int, float]
 """A trial's value by epoch."""

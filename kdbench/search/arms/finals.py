@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdbench.search import race
+from kdbench.search.arms import race
 from kdbench.search.trials import TrialState
 from kdbench.specs import metrics
 from kdbench.specs.study import BASELINE, FIRST_VERSION, StudyPlan
