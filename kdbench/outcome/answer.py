@@ -76,14 +76,16 @@ def _of_race(board: Board, teacher: Teacher | None) -> list[str] | None:
     merit = {arm: metrics.merit(metric, statistics.fmean(figures[arm].values())) for arm in arms}
     best = max(arms, key=lambda arm: merit[arm])
     found = summarize(list(figures[best].values()))
-    text = f"{best} is best on {task}: {metric} {_figure(found.mean, found.ci95)} over {_seeds(found.n)} on the report split"
     base = figures.get(BASELINE)
-    if not base:
+    family = corrected([compare(figures[arm], base, metrics.mode(metric)) for arm in arms]) if base else []
+    result = family[arms.index(best)] if family else None
+    proven = result is not None and result.verdict == "better"
+    text = f"{best} is {'best' if proven else 'ahead'} on {task}: {metric} {_figure(found.mean, found.ci95)}"
+    text += f" over {_seeds(found.n)} on the report split"
+    if not base or result is None:
         return [f"{text}; the baseline gave no figure to compare it with."]
-    family = corrected([compare(figures[arm], base, metrics.mode(metric)) for arm in arms])
-    result = family[arms.index(best)]
     said = [f"{text}, {_difference(result)} to the tuned baseline ({result.verdict})."]
-    if result.verdict != "better":
+    if not proven:
         said = [f"Nothing is proven: {said[0]}", _wanted(board, figures[best], base, result)]
     ties = _ties(best, arms, figures, metric)
     if ties:

@@ -42,7 +42,7 @@ def test_a_race_names_the_best_its_ties_and_what_they_cost(tmp_path: Path) -> No
 def test_where_nothing_is_proven_it_says_what_would(tmp_path: Path) -> None:
     board = played(Formula({"defeat": 0.201}, noise=0.004), several("defeat", trials=1, seeds=3), tmp_path)
     text = answer(board)
-    assert text.startswith("Nothing is proven: defeat is best on shapes_two_stage")
+    assert text.startswith("Nothing is proven: defeat is ahead on shapes_two_stage")
     assert "kdbench extend s --seeds " in text or "by any number of seeds" in text
 
 
