@@ -84,6 +84,7 @@ def _compare_with_one(spec: Spec, family: detectors.Family, rank: int) -> None:
     if largest == 0:
         raise AssertionError(f"{family}: the terms have no gradient")
     for name, value in alone.items():
-        # Sums in another order: elements that cancel are compared on the scale of the parameter's own gradient.
+        # Sums in another order: elements that cancel are compared on the scale of the parameter's own gradient, and where
+        # all of them do (a bias before a norm) on that of the largest one; how much is left of them differs between CPUs.
         scale = float(value.abs().max())
-        training.check_close(together[name], value, f"{family}, {name}", 1e-3, 1e-3 * scale + 1e-7 * largest)
+        training.check_close(together[name], value, f"{family}, {name}", 1e-3, 1e-3 * scale + 1e-6 * largest)
