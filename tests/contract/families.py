@@ -37,6 +37,10 @@ SMALLER = {
     "regnet": "regnet/faster_rcnn_regnetx-3.2GF_fpn_1x_coco",
     "guided_anchoring": "guided_anchoring/ga_retinanet_r50_fpn_1x_coco",
     "cascade_rpn": "cascade_rpn/crpn_faster_rcnn_r50_caffe_fpn_1x_coco",
+    "libra_rcnn": "libra_rcnn/libra_faster_rcnn_r50_fpn_1x_coco",
+    "detectors": "detectors/cascade_rcnn_r50_rfp_1x_coco",
+    "dcnv2": "dcnv2/faster_rcnn_r50_fpn_mdconv_c3-c5_1x_coco",
+    "res2net": "res2net/faster_rcnn_r2_101_fpn_2x_coco",
     "dcn": "dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco",
 }
 """Folders whose shortest name is not of their smallest or plainest config."""
