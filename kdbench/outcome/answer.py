@@ -80,7 +80,10 @@ def _of_race(board: Board, teacher: Teacher | None) -> list[str] | None:
     family = corrected([compare(figures[arm], base, metrics.mode(metric)) for arm in arms]) if base else []
     result = family[arms.index(best)] if family else None
     proven = result is not None and result.verdict == "better"
-    text = f"{best} is {'best' if proven else 'ahead'} on {task}: {metric} {_figure(found.mean, found.ci95)}"
+    behind = base is not None and bool(base) and merit[best] <= metrics.merit(metric, statistics.fmean(base.values()))
+    lead = f"{best} is {'best' if proven else 'ahead'}"
+    lead = f"no method is ahead of the baseline; the nearest is {best}" if behind else lead
+    text = f"{lead} on {task}: {metric} {_figure(found.mean, found.ci95)}"
     text += f" over {_seeds(found.n)} on the report split"
     if not base or result is None:
         return [f"{text}; the baseline gave no figure to compare it with."]
@@ -101,6 +104,9 @@ def _of_search(board: Board, teacher: Teacher | None) -> list[str]:
     text = f"{best.arm} has the best {metric} on the search split of {board.plan.task.name}, {best.best:.3f}"
     gap: list[str] = []
     if base is not None and base.best is not None:
+        if best.merit <= base.merit:
+            where = f"on the search split of {board.plan.task.name}"
+            text = f"No method is ahead of the tuned baseline {where}: the nearest, {best.arm}, has {metric} {best.best:.3f}"
         text += f", {best.best - base.best:+.3f} to the tuned baseline"
         gap = _gap(teacher.search if teacher else None, best.best, base.best, metric)
     seeds = max(3, board.plan.seeds + 1)
@@ -165,6 +171,8 @@ def _gap(teacher: float | None, mean: float, base: float, metric: str) -> list[s
     gap = metrics.merit(metric, teacher) - metrics.merit(metric, base)
     if gap <= 0:
         return ["The teacher is not better than the baseline."]
+    if metrics.merit(metric, mean) <= metrics.merit(metric, base):
+        return ["It closes nothing of the gap to the teacher."]
     return [
         f"It closes {(metrics.merit(metric, mean) - metrics.merit(metric, base)) / gap:.0%} of the gap to the teacher."
     ]
