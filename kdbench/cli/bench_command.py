@@ -69,7 +69,8 @@ def command(
     for line in lines(tuple(planned.data.values()), planned.notes):
         click.echo(line, err=True)
     if dry_run:
-        from kdbench.planning.suite_dry_run import describe_suite, write_recipes
+        from kdbench.planning.recipe_files import write_recipes
+        from kdbench.planning.suite_dry_run import all_recipes, describe_suite
         from kdbench.running.cluster import check_room
 
         if address:
@@ -77,6 +78,8 @@ def command(
 
         click.echo(describe_suite(planned, folder))
         if output:
-            click.echo(f"wrote {len(write_recipes(planned.plan, Path(output)))} recipes to {output}", err=True)
+            click.echo(
+                f"wrote {len(write_recipes(all_recipes(planned.plan), Path(output)))} recipes to {output}", err=True
+            )
         return
     finish(suites.start_suite(planned, folder, address), folder, planned.plan.tracking_uri)

@@ -127,14 +127,15 @@ def command(
 
 
 def _dry_run(planned: Any, folder: Path, address: str | None, output: str | None) -> None:
-    from kdbench.planning.dry_run import describe, write_recipes
+    from kdbench.planning.dry_run import describe, first_recipes
+    from kdbench.planning.recipe_files import write_recipes
     from kdbench.running.cluster import check_room
 
     if address:
         check_room(planned.plan.resources, planned.plan.processes, address)
     click.echo(describe(planned, folder))
     if output:
-        for path in write_recipes(planned, Path(output)):
+        for path in write_recipes(first_recipes(planned), Path(output)):
             click.echo(path)
 
 

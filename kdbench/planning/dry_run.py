@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from kdbench.detectors import teachers
-from kdbench.errors import InputError
 from kdbench.planning.estimating import STEPS, Costs, measure, text_of_hours
 from kdbench.planning.study import Planned
 from kdbench.search.arms import allocation
@@ -47,24 +45,6 @@ def first_recipes(planned: Planned) -> dict[str, Recipe]:
         board = Board(plan, Path(folder), teacher_ready=True, listeners=[])
         found = {name: board.first_trial(name).recipe for name in plan.names()}
     return {**found, **({"teacher": teacher_recipe(plan.task)} if plan.teacher_train else {})}
-
-
-def write_recipes(planned: Planned, folder: Path) -> list[Path]:
-    """Write the first recipe of each arm as a file that `kdbench train` takes.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, recipe in first_recipes(planned).items():
-            path = folder / f"{name}.json"
-            path.write_text(json.dumps(recipe.plain(), indent=2) + "\n", encoding="utf-8")
-            written.append(path)
-    except OSError as error:
-        raise InputError(f"-o {folder}: cannot be written ({error.strerror})") from None
-    return written
 
 
 def trial_count(plan: StudyPlan, arm: str) -> int | None:

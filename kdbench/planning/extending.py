@@ -8,15 +8,15 @@ from typing import Any
 
 from kdbench.data import Prepared
 from kdbench.detectors import teachers
-from kdbench.errors import InputError, brief, did_you_mean
+from kdbench.errors import InputError
 from kdbench.methods import registry
 from kdbench.planning.arms import plan_arms, refit
 from kdbench.planning.numbers import check_numbers
-from kdbench.planning.requests import ALL, Request
+from kdbench.planning.requests import ALL, Request, check_arms
 from kdbench.planning.resolving import look_at_models
 from kdbench.planning.trying import Attempts
 from kdbench.specs.space import load_space
-from kdbench.specs.study import StudyPlan
+from kdbench.specs.study import BASELINE, StudyPlan
 
 
 def extension(
@@ -46,7 +46,7 @@ def extension(
         InputError: nothing was asked for, or something is wrong.
     """
     request = Request(
-        methods=tuple(add) or ("none",),
+        methods=tuple(add) or (BASELINE,),
         trials=trials,
         hours=hours,
         finalists=finalists,
@@ -110,19 +110,9 @@ def _joined(
 
 def _with_spaces(plan: StudyPlan, data: Prepared, given: Sequence[str]) -> list[dict[str, Any]]:
     """The arms of the plan, some with another search space."""
-    names = [arm.name for arm in plan.arms]
-    files = {}
-    for text in given:
-        name, equals, file = text.partition("=")
-        if not equals:
-            if len(names) != 1:
-                raise InputError(
-                    f"--space {brief(text)[1:-1]}: there are several methods; say which, e.g. {names[0]}=FILE"
-                )
-            name, file = names[0], text
-        if name not in names:
-            raise InputError(f"--space {brief(text)[1:-1]}: no method {brief(name)} here; {did_you_mean(name, names)}")
-        files[name] = file
+    request = Request(methods=tuple(arm.name for arm in plan.arms) or (BASELINE,), space=tuple(given))
+    check_arms(request)
+    files = {arm.name: file for arm in plan.arms if (file := request.space_of(arm.name))}
     student, teacher = look_at_models(plan.task, data.classes)
     arms = [refit(arm, files[arm.name], student, teacher) if arm.name in files else arm for arm in plan.arms]
     return [arm.model_dump(mode="json", by_alias=True) for arm in arms]

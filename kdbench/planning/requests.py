@@ -126,7 +126,7 @@ def read_words(request: Request) -> tuple[TaskSpec, dict[str, SpaceSpec]]:
         InputError: one line on what is wrong, where, and how to mend it.
     """
     check_numbers(request)
-    _check_arms(request)
+    check_arms(request)
     methods = {arm: registry.method_of(arm) for arm in request.arms}
     task = load_task(request.task, request.of_task)
     if request.epochs:
@@ -139,7 +139,7 @@ def read_words(request: Request) -> tuple[TaskSpec, dict[str, SpaceSpec]]:
     return task, spaces
 
 
-def _check_arms(request: Request) -> None:
+def check_arms(request: Request) -> None:
     """See that methods, and what names them in other options, go together.
 
     Raises:

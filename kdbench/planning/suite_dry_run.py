@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 from rich import box
@@ -11,7 +10,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from kdbench.errors import InputError
 from kdbench.leaderboard.published import figure_of
 from kdbench.planning.estimating import STEPS, look_at, text_of_hours
 from kdbench.planning.suite import PlannedSuite
@@ -55,23 +53,9 @@ def describe_suite(planned: PlannedSuite, storage: Path) -> str:
     return "\n".join(lines)
 
 
-def write_recipes(plan: SuitePlan, folder: Path) -> list[Path]:
-    """Write every row's recipe as a file that `kdbench train` takes; one for each seed.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for row in plan.rows:
-            for seed in range(plan.seeds):
-                path = folder / f"{row.id}-seed{seed}.json"
-                path.write_text(json.dumps(plan.recipe(row, seed).plain(), indent=2) + "\n", encoding="utf-8")
-                written.append(path)
-    except OSError as error:
-        raise InputError(f"-o {folder}: cannot be written ({error.strerror})") from None
-    return written
+def all_recipes(plan: SuitePlan) -> dict[str, Recipe]:
+    """Every row's recipe with each seed, by ROW-seedN."""
+    return {f"{row.id}-seed{seed}": plan.recipe(row, seed) for row in plan.rows for seed in range(plan.seeds)}
 
 
 def _training(row: PlannedRow) -> str:
