@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class BoardScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         state = self.board.trials[self.names[trial.trial_id]]
-        event = json.loads(result["kdbench"])
+        event = json.loads(result["kdbench"], object_hook=_sharing_names)
         if event["event"] == "end":
             self.board.end(state, event["end"], event["reason"], event["summary"])
             return str(TrialScheduler.CONTINUE)
@@ -103,6 +104,18 @@ class Watch(tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self.interrupted():
             raise KeyboardInterrupt
+
+
+class Slim(tune.Callback):
+    """Forgets what Tune keeps of a trial that is over, some 20 kB each: the ledger has it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        trial.config.pop("payload", None)
+        trial.run_metadata.metric_analysis, trial.run_metadata.metric_n_steps = {}, {}
+        trial.run_metadata.last_result = {}
 
 
 def run_board(
@@ -148,7 +161,7 @@ def run_board(
             storage_path=str(folder.parent),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
-            callbacks=[Watch(interrupted)],
+            callbacks=[Watch(interrupted), Slim()],
         ),
     )
     try:
@@ -157,6 +170,11 @@ def run_board(
         if isinstance(error.__cause__, OutOfMemoryError):
             raise MemoryLow from error
         raise
+
+
+def _sharing_names(read: dict[str, Any]) -> dict[str, Any]:
+    """The names of metrics are kept once, and not with every evaluation."""
+    return {sys.intern(name): value for name, value in read.items()}
 
 
 def _cause_of_death(errors: Path | None) -> str:

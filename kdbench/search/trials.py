@@ -257,6 +257,7 @@ class Trials(ABC):
         }
         told = {key: value for key in ("reused", "origin") if (value := getattr(trial, key))}
         self._write({**event, **told})
+        self.trials[trial.id].recipe = trial.recipe  # the same, but one that shares the task's parts with all others
         return self.trials[trial.id]
 
     def _start(self, trial: TrialState) -> TrialState:

@@ -14,6 +14,8 @@ from kdbench.tracking.record import Record
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Seconds without asking after a failure; doubled with each one."""
+AGAIN = 1.0
+"""Seconds between two writings of epochs into one run; those that come sooner wait for the next."""
 FAILURES = 2
 """In a row, after which the server is taken to be away and the rest waits."""
 
@@ -58,12 +60,22 @@ class Mirror:
         else:
             self.problem, self._pause = None, 0.0
 
+    def write_epochs(self, record: Record) -> None:
+        """The same, but not for every one of the epochs that follow each other at once."""
+        if time.monotonic() >= record.epochs_written + AGAIN:
+            self.write(record)
+
+    def forget(self, key: str) -> None:
+        """A run that has all and goes on no further need not be known: whoever asks for it finds it by its tags."""
+        if not self.records[key].missing:
+            del self.records[key]
+
     def attach(self, record: Record, path: Path) -> None:
         """Add a file to a run. No error leaves this method, and nothing is kept for later."""
         if record.run_id is None:
             log.warning("MLflow lacks the run of %s, so %s is not stored there", record.name, path.name)
         else:
-            runs.log_file(self._client, record.run_id, path)
+            runs.log_file(self._client, record, path)
 
     def _failed(self, error: Exception) -> None:
         problem = f"MLflow at {shown(self.uri)}: {one_line(error)}"

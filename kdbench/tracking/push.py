@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -10,6 +11,9 @@ from kdbench.tracking.record import GOES_ON, Closing, Record
 from kdbench.tracking.runs import EPOCH, log_file, set_tags
 from kdbench.tracking.students import TAG, close_model, measured_on, open_model
 
+MOST_METRICS = 1000
+"""Of one request."""
+
 
 def push(client: Any, record: Record) -> None:
     """Write all that the record's run lacks: its status, its epochs, its end."""
@@ -17,11 +21,11 @@ def push(client: Any, record: Record) -> None:
     if record.wants_running and not ended:
         _reopen(client, record)
     record.wants_running = False
-    for epoch in sorted(record.epochs):
-        _epoch(client, record, epoch)
+    if record.epochs:
+        _write_epochs(client, record)
     if record.closing is not None:
         _close(client, record, record.closing)
-        record.closing = None
+        record.closing, record.epochs_written = None, -math.inf
 
 
 def _reopen(client: Any, record: Record) -> None:
@@ -44,13 +48,26 @@ def _delete_tag(client: Any, record: Record, tag: str) -> None:
             raise
 
 
-def _epoch(client: Any, record: Record, epoch: int) -> None:
-    if epoch not in record.steps:
+def _write_epochs(client: Any, record: Record) -> None:
+    new = {epoch: record.epochs[epoch] for epoch in sorted(record.epochs) if epoch not in record.steps}
+    if new:
         _reopen(client, record)  # an ended run that has news is running again
-        figures = {**record.epochs[epoch], EPOCH: float(epoch)}
-        _log(client, record, {name: (value, epoch) for name, value in figures.items()})
-        record.steps.add(epoch)
-    del record.epochs[epoch]
+        _log_whole(client, record, new)
+        record.epochs_written = time.monotonic()
+    record.epochs.clear()
+
+
+def _log_whole(client: Any, record: Record, epochs: dict[int, dict[str, float]]) -> None:
+    """Write epochs, as many in one request as it takes whole ones: a run that has an epoch's number has all of it."""
+    batch: list[tuple[str, float, int]] = []
+    for epoch, figures in epochs.items():
+        own = [(name, value, epoch) for name, value in {**figures, EPOCH: float(epoch)}.items()]
+        if batch and len(batch) + len(own) > MOST_METRICS:
+            _log(client, record, batch)
+            batch = []
+        batch += own
+    _log(client, record, batch)
+    record.steps |= epochs.keys()
 
 
 def _close(client: Any, record: Record, closing: Closing) -> None:
@@ -72,7 +89,7 @@ def _close(client: Any, record: Record, closing: Closing) -> None:
     model = None
     if closing.end == "completed" and record.splits and record.model is None:
         model = open_model(client, record)
-    _log(client, record, figures, model)
+    _log(client, record, [(name, value, step) for name, (value, step) in figures.items()], model)
     if model is not None:
         _complete(client, record, model, {name for name in closing.summary if name not in figures}, last)
     if again:
@@ -87,7 +104,7 @@ def _close(client: Any, record: Record, closing: Closing) -> None:
     if closing.end is not None:
         tags["kdbench.end"] = closing.end
         for path in closing.artifacts:
-            log_file(client, str(record.run_id), path)
+            log_file(client, record, path)
     set_tags(client, str(record.run_id), tags)
     client.set_terminated(record.run_id, status=closing.status)
     record.status, record.end = closing.status, closing.end
@@ -103,21 +120,22 @@ def _complete(client: Any, record: Record, model: str, before: set[str], last: i
         if split is not None and name in record.values:
             known = client.get_metric_history(record.run_id, name)[-1]  # the very same one: the run gets nothing twice
             batch.append(Metric(name, known.value, known.timestamp, known.step, model_id=model, **split))
-    for some in chunks(batch, 1000):
+    for some in chunks(batch, MOST_METRICS):
         client.log_batch(record.run_id, metrics=some)
     close_model(client, record, model, last)
     set_tags(client, str(record.run_id), {TAG: model})
     record.model = model
 
 
-def _log(client: Any, record: Record, figures: dict[str, tuple[float, int]], model: str | None = None) -> None:
+def _log(client: Any, record: Record, figures: list[tuple[str, float, int]], model: str | None = None) -> None:
+    """Write metrics, each with its step."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
     batch = []
-    for name, (value, step) in figures.items():
+    for name, value, step in figures:
         split = measured_on(record, name) if model else None
         batch.append(Metric(name, value, now, step, **({"model_id": model, **split} if split else {})))
-    for some in chunks(batch, 1000):
+    for some in chunks(batch, MOST_METRICS):
         client.log_batch(record.run_id, metrics=some)
-    record.values.update({name: value for name, (value, _) in figures.items()})
+    record.values.update({name: value for name, value, _ in figures})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Record:
 
     run_id: str | None = None
     experiment_id: str | None = None
+    artifacts_at: str = ""
     model: str | None = None
     adopted: bool = False
     status: str = ""
@@ -59,6 +61,8 @@ class Record:
     closing: Closing | None = None
     wants_running: bool = True
     per_epoch: set[str] = field(default_factory=set)
+    epochs_written: float = -math.inf
+    """When epochs were last written, in seconds of the monotonic clock."""
 
     @property
     def missing(self) -> bool:

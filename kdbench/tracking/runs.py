@@ -45,7 +45,7 @@ def make(client: Any, record: Record, experiment_id: str, parent: str | None) ->
     tags = {**source_tags(), **record.tags, **record.identity, **({"mlflow.parentRunId": parent} if parent else {})}
     run = client.create_run(experiment_id, tags=tags, run_name=record.name)
     record.run_id, record.status, record.wants_running = run.info.run_id, "RUNNING", False
-    record.experiment_id, record.adopted = experiment_id, False
+    record.experiment_id, record.adopted, record.artifacts_at = experiment_id, False, run.info.artifact_uri
     _describe(client, record, {})
     datasets.log(client, run.info.run_id, record.splits)
 
@@ -53,7 +53,7 @@ def make(client: Any, record: Record, experiment_id: str, parent: str | None) ->
 def adopt(client: Any, record: Record, run: Any, parent: str | None) -> None:
     """Go on with a run that is there: learn what it has, and add what it lacks."""
     record.run_id, record.status = run.info.run_id, run.info.status
-    record.adopted = True
+    record.adopted, record.artifacts_at = True, run.info.artifact_uri
     record.experiment_id, record.model = run.info.experiment_id, run.data.tags.get(students.TAG)
     record.end = run.data.tags.get("kdbench.end")
     record.values = dict(run.data.metrics)
@@ -76,10 +76,15 @@ def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:
         client.log_batch(run_id, tags=some)
 
 
-def log_file(client: Any, run_id: str, path: Path) -> None:
-    """Add an artifact; one that cannot be stored is told in the log and left out."""
+def log_file(client: Any, record: Record, path: Path) -> None:
+    """Add an artifact; one that cannot be stored is told in the log and left out.
+
+    Not by the client's `log_artifact`, which asks for the run each time and keeps a store of files for each.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     try:
-        client.log_artifact(run_id, str(path))
+        get_artifact_repository(record.artifacts_at, tracking_uri=client.tracking_uri).log_artifact(str(path))
     except Exception as error:
         log.warning("MLflow could not store %s: %s", path.name, " ".join(str(error).split())[:200])
 
@@ -93,6 +98,6 @@ def _describe(client: Any, record: Record, there: dict[str, str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "recipe.json"
             path.write_text(json.dumps(record.recipe, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-            log_file(client, str(record.run_id), path)
+            log_file(client, record, path)
     for some in chunks(missing):
         client.log_batch(record.run_id, params=some)

@@ -10,7 +10,7 @@ from kdbench.errors import did_you_mean
 from kdbench.tracking.datasets import Split
 from kdbench.tracking.mirror import Mirror
 from kdbench.tracking.names import LONGEST_TAG, flatten, metrics, shorten
-from kdbench.tracking.record import STATUS, Closing, Record
+from kdbench.tracking.record import GOES_ON, STATUS, Closing, Record
 from kdbench.tracking.store import tracking_uri
 
 log = logging.getLogger("kdbench.tracking")
@@ -102,9 +102,9 @@ class Tracker:
         record, clean = self._record(run_key), metrics(figures)
         record.per_epoch |= clean.keys()
         if epoch not in record.steps:
-            record.epochs[epoch] = clean
+            record.epochs.setdefault(epoch, clean)
             record.closing = None  # an end that is still to be written is not the end
-            self._mirror.write(record)
+            self._mirror.write_epochs(record)
 
     def close(
         self, run_key: str, end: str, *, summary: dict[str, float], reason: str | None, artifacts: list[Path]
@@ -116,6 +116,8 @@ class Tracker:
         text = shorten(reason, LONGEST_TAG) if reason is not None else None
         record.closing = Closing(STATUS[end], end, text, metrics(summary), artifacts)
         self._mirror.write(record)
+        if end not in GOES_ON:
+            self._mirror.forget(run_key)
 
     def interrupt(self, run_key: str) -> None:
         """The driver stops; the run has no end and will be resumed."""

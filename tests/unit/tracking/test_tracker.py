@@ -180,3 +180,41 @@ def test_a_file_of_a_study_is_there_once(tracker: Tracker, client: Any, open_tri
     (artifact,) = client.list_artifacts(one_run(client, "study").info.run_id)
     assert (artifact.path, artifact.file_size) == ("report.html", len("second one"))
     assert client.list_artifacts(one_run(client).info.run_id)[0].path == "recipe.json"
+
+
+def test_epochs_that_follow_at_once_are_written_together(tracker: Tracker, client: Any, open_trial: Open) -> None:
+    key = open_trial(tracker)
+    for epoch in range(1, 9):
+        tracker.log_epoch(key, epoch, {"val/mAP": epoch / 10})
+    assert history(client, "val/mAP") == [(1, 0.1)], "the first at once"
+    tracker.close(key, "completed", summary={}, reason=None, artifacts=[])
+    assert history(client, "val/mAP") == [(epoch, epoch / 10) for epoch in range(1, 9)]
+    assert history(client, "epoch") == [(epoch, float(epoch)) for epoch in range(1, 9)]
+
+
+def test_what_waits_is_written_with_the_next_trial(tracker: Tracker, client: Any, open_trial: Open) -> None:
+    key = open_trial(tracker)
+    for epoch in (1, 2):
+        tracker.log_epoch(key, epoch, {"val/mAP": epoch / 10})
+    run = one_run(client).info.run_id
+    open_trial(tracker, trial="defeat-001")
+    assert [m.step for m in client.get_metric_history(run, "val/mAP")] == [1, 2]
+
+
+def test_more_figures_than_one_request_takes(tracker: Tracker, client: Any, open_trial: Open) -> None:
+    key = open_trial(tracker)
+    figures = {f"val/AP_{i}": i / 1000 for i in range(700)}
+    for epoch in (1, 2, 3):
+        tracker.log_epoch(key, epoch, figures)
+    tracker.close(key, "completed", summary={}, reason=None, artifacts=[])
+    assert history(client, "val/AP_699") == [(epoch, 0.699) for epoch in (1, 2, 3)]
+    assert [step for step, _ in history(client, "epoch")] == [1, 2, 3]
+
+
+def test_a_run_that_has_all_is_not_kept_and_found_again(tracker: Tracker, client: Any, open_trial: Open) -> None:
+    key = open_trial(tracker)
+    tracker.close(key, "pruned", summary={"best/mAP": 0.1}, reason=None, artifacts=[])
+    with pytest.raises(ValueError, match="was opened"):
+        tracker.log_epoch(key, 1, {})
+    assert open_trial(tracker) == key
+    assert len(all_runs(client)) == 2
