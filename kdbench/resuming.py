@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from kdbench.errors import InputError, did_you_mean
 from kdbench.outcome.result import StudyResult
 from kdbench.search import folders
+from kdbench.search.finding import trainings
 from kdbench.specs.paths import storage_folder
 from kdbench.specs.study import Resources, StudyPlan
 from kdbench.specs.suite import SuitePlan
@@ -53,7 +55,19 @@ def retry(
         if key not in Resources.model_fields:
             hint = did_you_mean(key, Resources.model_fields)
             raise InputError(f"--set {key}: a retry cannot change it, for the recipe stays what it is; {hint}")
-    return _resume(study, storage, address, tuple(only), changes)
+    home = storage_folder(storage)
+    folder, plan = folders.open_any(home, study)
+    if changes and isinstance(plan, SuitePlan):
+        raise InputError(f"--set: {study} is a run of a suite, whose resources stay; leave it out")
+    folders.check_ledger(folder)
+    ends = Counter(one.end for one in trainings(home, study) if one.end is not None)
+    if not any(end in ends for end in only):
+        there = ", ".join(f"{count} {end}" for end, count in ends.items()) or "none has ended"
+        raise InputError(
+            f"study {study} has no trial that ended as {' or '.join(only)} ({there}); "
+            f"name other ends with --only, or go on with 'kdbench resume {study}'"
+        )
+    return _resume(study, home, address, tuple(only), changes)
 
 
 def _resume(
@@ -69,8 +83,6 @@ def _resume(
     if isinstance(plan, SuitePlan):
         from kdbench.suites import resume_suite
 
-        if changes:
-            raise InputError(f"--set: {study} is a run of a suite, whose resources stay; leave it out")
         return resume_suite(study, plan, home, address, ends)
     from kdbench.studies import extend_study, resume_study
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from kdbench.cli.options import address_option, storage_option
 from kdbench.cli.search_command import finish
+from kdbench.errors import brief
 
 
 def more(_context: click.Context, _parameter: click.Parameter, given: str | None) -> float | None:
@@ -13,9 +16,12 @@ def more(_context: click.Context, _parameter: click.Parameter, given: str | None
     if given is None:
         return None
     try:
-        return float(given)
+        number = float(given)
     except ValueError:
-        raise click.BadParameter(f"{given!r} is no number; give e.g. +12") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{brief(given)} is no number; give e.g. +12")
+    return number
 
 
 @click.command("extend", epilog="Example: kdbench extend all-shapes --trials +12 --add lgd --seeds 5")

@@ -128,6 +128,7 @@ def read_words(request: Request) -> tuple[TaskSpec, dict[str, SpaceSpec]]:
     check_numbers(request)
     check_arms(request)
     methods = {arm: registry.method_of(arm) for arm in request.arms}
+    _check_keys(request, methods)
     task = load_task(request.task, request.of_task)
     if request.epochs:
         # The teacher keeps its own schedule: it is trained once and serves every study of the task.
@@ -153,6 +154,10 @@ def check_arms(request: Request) -> None:
         raise InputError(f"method {twice!r} is named twice; name it once")
     if BASELINE in names and len(names) > 1:
         raise InputError(f"{BASELINE} is the baseline, which every study has; leave it out")
+    for given in request.space:
+        name, equals, _ = given.partition("=")
+        if equals and name not in arms and (len(arms) > 1 or _is_method(name)):
+            raise InputError(f"--space {brief(given)[1:-1]}: no method {brief(name)} here; {did_you_mean(name, arms)}")
     if len(arms) == 1:
         return
     for key in request.set:
@@ -160,11 +165,34 @@ def check_arms(request: Request) -> None:
             own = f"{arms[0]}.{key.removeprefix('method.')}"
             raise InputError(f"--set {brief(key)[1:-1]}: there are several methods; say which, e.g. {own}")
     for given in request.space:
-        name, equals, _ = given.partition("=")
-        if not equals:
+        if "=" not in given:
             raise InputError(f"--space {brief(given)[1:-1]}: there are several methods; say which, e.g. {arms[0]}=FILE")
-        if name not in arms:
-            raise InputError(f"--space {brief(given)[1:-1]}: no method {brief(name)} here; {did_you_mean(name, arms)}")
+
+
+def _is_method(name: str) -> bool:
+    """Whether a method or a preset is called so, as far as names tell: `fgd=x.yaml` is hardly a file's name."""
+    return name in registry.names() or name in registry.PRESETS
+
+
+def _check_keys(request: Request, methods: dict[str, str | None]) -> None:
+    """Say of a --set that is a method's where it has to stand; what else the task does not know, the task says.
+
+    Args:
+        methods: of the arms, where they are known without importing them.
+
+    Raises:
+        InputError: it is of a method that is not named, or names none.
+    """
+    for key in request.of_task:
+        first, dot, _ = key.partition(".")
+        if first in TaskSpec.model_fields:
+            continue
+        if dot and _is_method(first):
+            raise InputError(f"--set {brief(key)[1:-1]}: no method {first!r} here; {did_you_mean(first, request.arms)}")
+        owner = next((arm for arm, method in methods.items() if method and key in load_space(method).params), None)
+        if owner is not None:
+            own = "method" if len(methods) == 1 else owner
+            raise InputError(f"--set {key}: is no key of the task but a method's parameter; write {own}.{key}")
 
 
 def check_place(storage: Path, uri: str | None, address: str | None) -> None:
