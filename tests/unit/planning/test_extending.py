@@ -15,6 +15,7 @@ from kdbench.planning.extending import extension
 from kdbench.specs.space import load_space
 from kdbench.specs.study import Arm, StudyPlan
 from kdbench.specs.task import load_task
+from tests.unit.search.playing import Formula, played
 
 TASK = load_task(
     "shapes",
@@ -176,3 +177,12 @@ def test_trials_of_a_study_of_the_baseline_alone_are_the_baselines(data: Prepare
     words = refused(study(task=PLAIN), data, home, trials=3)
     assert "trains none alone, whose task searches nothing of it; give --add METHOD" in words
     assert "none alone, which has no search space" in refused(alone, data, home, space=["none"])
+
+
+def test_they_are_trained(data: Prepared, home: Path, tmp_path: Path) -> None:
+    plan, formula = study(), Formula({})
+    board = played(formula, plan, tmp_path, teacher_ready=True)
+    before = list(board.trials)
+    board.extend(asked(plan, data, home, trials=2))
+    formula.play(board)
+    assert list(board.trials) == [*before, "none-003", "none-004"]
