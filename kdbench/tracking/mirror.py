@@ -15,7 +15,7 @@ from kdbench.tracking.record import Record
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Seconds without asking after a failure; doubled with each one."""
 AGAIN = 1.0
-"""Seconds between two writings of epochs into one run; those that come sooner wait for the next."""
+"""Seconds between two writings into one run; epochs that come sooner wait for the next."""
 FAILURES = 2
 """In a row, after which the server is taken to be away and the rest waits."""
 
@@ -88,6 +88,8 @@ class Mirror:
     def _forget(self, record: Record) -> None:
         """After a failure nobody knows how much of it arrived: look again, next time. The run may be gone, too."""
         record.run_id = None
+        record.steps.clear()
+        record.values.clear()
         self._experiments.clear()
 
     def _bring_up(self, record: Record) -> None:

@@ -11,8 +11,39 @@ from kdbench.tracking.record import GOES_ON, Closing, Record
 from kdbench.tracking.runs import EPOCH, log_file, set_tags
 from kdbench.tracking.students import TAG, close_model, measured_on, open_model
 
-MOST_METRICS = 1000
-"""Of one request."""
+MOST_METRICS = 900
+"""Of one request, which takes a hundred tags besides."""
+
+
+class Request:
+    """What is to be written into one run: metrics and tags travel together."""
+
+    def __init__(self, client: Any, record: Record) -> None:
+        self._client, self._record = client, record
+        self._metrics: list[Any] = []
+        self.tags: dict[str, str] = {}
+
+    def add(self, figures: list[tuple[str, float, int]], model: str | None = None) -> None:
+        """Metrics, each with its step; as many go into one request as it takes whole lists."""
+        from mlflow.entities import Metric
+
+        if self._metrics and len(self._metrics) + len(figures) > MOST_METRICS:
+            self.send()
+        now = int(time.time() * 1000)
+        for name, value, step in figures:
+            split = measured_on(self._record, name) if model else None
+            self._metrics.append(Metric(name, value, now, step, **({"model_id": model, **split} if split else {})))
+        self._record.values.update({name: value for name, value, _ in figures})
+
+    def send(self) -> None:
+        """Write what is there."""
+        from mlflow.entities import RunTag
+
+        parts = list(chunks(self._metrics, MOST_METRICS)) or ([[]] if self.tags else [])
+        tags = [RunTag(name, value) for name, value in self.tags.items()]
+        for number, some in enumerate(parts, 1):
+            self._client.log_batch(self._record.run_id, metrics=some, tags=tags if number == len(parts) else [])
+        self._metrics, self.tags = [], {}
 
 
 def push(client: Any, record: Record) -> None:
@@ -21,10 +52,14 @@ def push(client: Any, record: Record) -> None:
     if record.wants_running and not ended:
         _reopen(client, record)
     record.wants_running = False
+    request = Request(client, record)
     if record.epochs:
-        _write_epochs(client, record)
+        _add_epochs(client, record, request)
     if record.closing is not None:
-        _close(client, record, record.closing)
+        _close(client, record, request, record.closing)
+    request.send()
+    record.epochs.clear()
+    if record.closing is not None:
         record.closing, record.epochs_written = None, -math.inf
 
 
@@ -48,29 +83,19 @@ def _delete_tag(client: Any, record: Record, tag: str) -> None:
             raise
 
 
-def _write_epochs(client: Any, record: Record) -> None:
+def _add_epochs(client: Any, record: Record, request: Request) -> None:
+    """A run that has an epoch's number has all of it, so an epoch is not cut in two."""
     new = {epoch: record.epochs[epoch] for epoch in sorted(record.epochs) if epoch not in record.steps}
-    if new:
-        _reopen(client, record)  # an ended run that has news is running again
-        _log_whole(client, record, new)
-        record.epochs_written = time.monotonic()
-    record.epochs.clear()
+    if not new:
+        return
+    _reopen(client, record)  # an ended run that has news is running again
+    for epoch, figures in new.items():
+        request.add([(name, value, epoch) for name, value in {**figures, EPOCH: float(epoch)}.items()])
+        record.steps.add(epoch)
+    record.epochs_written = time.monotonic()
 
 
-def _log_whole(client: Any, record: Record, epochs: dict[int, dict[str, float]]) -> None:
-    """Write epochs, as many in one request as it takes whole ones: a run that has an epoch's number has all of it."""
-    batch: list[tuple[str, float, int]] = []
-    for epoch, figures in epochs.items():
-        own = [(name, value, epoch) for name, value in {**figures, EPOCH: float(epoch)}.items()]
-        if batch and len(batch) + len(own) > MOST_METRICS:
-            _log(client, record, batch)
-            batch = []
-        batch += own
-    _log(client, record, batch)
-    record.steps |= epochs.keys()
-
-
-def _close(client: Any, record: Record, closing: Closing) -> None:
+def _close(client: Any, record: Record, request: Request, closing: Closing) -> None:
     last = max(record.steps, default=0)
     again = closing.end is not None and record.end == closing.end
     figures: dict[str, tuple[float, int]] = {}
@@ -89,23 +114,24 @@ def _close(client: Any, record: Record, closing: Closing) -> None:
     model = None
     if closing.end == "completed" and record.splits and record.model is None:
         model = open_model(client, record)
-    _log(client, record, [(name, value, step) for name, (value, step) in figures.items()], model)
+    request.add([(name, value, step) for name, (value, step) in figures.items()], model)
     if model is not None:
+        request.send()
         _complete(client, record, model, {name for name in closing.summary if name not in figures}, last)
     if again:
         return
     if record.end is not None:
         _delete_tag(client, record, "kdbench.reason")  # of the end before
-    tags = dict(closing.tags)
+    request.tags = dict(closing.tags)
     if any(name.startswith("report/") for name in closing.summary):
-        tags["kdbench.split"] = "report"
+        request.tags["kdbench.split"] = "report"
     if closing.reason is not None:
-        tags["kdbench.reason"] = closing.reason
+        request.tags["kdbench.reason"] = closing.reason
     if closing.end is not None:
-        tags["kdbench.end"] = closing.end
+        request.tags["kdbench.end"] = closing.end
         for path in closing.artifacts:
             log_file(client, record, path)
-    set_tags(client, str(record.run_id), tags)
+    request.send()
     client.set_terminated(record.run_id, status=closing.status)
     record.status, record.end = closing.status, closing.end
 
@@ -125,17 +151,3 @@ def _complete(client: Any, record: Record, model: str, before: set[str], last: i
     close_model(client, record, model, last)
     set_tags(client, str(record.run_id), {TAG: model})
     record.model = model
-
-
-def _log(client: Any, record: Record, figures: list[tuple[str, float, int]], model: str | None = None) -> None:
-    """Write metrics, each with its step."""
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    batch = []
-    for name, value, step in figures:
-        split = measured_on(record, name) if model else None
-        batch.append(Metric(name, value, now, step, **({"model_id": model, **split} if split else {})))
-    for some in chunks(batch, MOST_METRICS):
-        client.log_batch(record.run_id, metrics=some)
-    record.values.update({name: value for name, value, _ in figures})

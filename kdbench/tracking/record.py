@@ -62,7 +62,7 @@ class Record:
     wants_running: bool = True
     per_epoch: set[str] = field(default_factory=set)
     epochs_written: float = -math.inf
-    """When epochs were last written, in seconds of the monotonic clock."""
+    """When epochs, or the run itself, were last written, in seconds of the monotonic clock."""
 
     @property
     def missing(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def make(client: Any, record: Record, experiment_id: str, parent: str | None) ->
     run = client.create_run(experiment_id, tags=tags, run_name=record.name)
     record.run_id, record.status, record.wants_running = run.info.run_id, "RUNNING", False
     record.experiment_id, record.adopted, record.artifacts_at = experiment_id, False, run.info.artifact_uri
+    record.epochs_written = time.monotonic()
     _describe(client, record, {})
     datasets.log(client, run.info.run_id, record.splits)
 

@@ -64,3 +64,9 @@ def open_trial() -> Callable[..., str]:
         return tracker.open_trial("shapes", "first", trial, **{**values, **changes})
 
     return opened
+
+
+@pytest.fixture(autouse=True)
+def every_epoch_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not train for seconds between epochs."""
+    monkeypatch.setattr("kdbench.tracking.mirror.AGAIN", 0.0)

@@ -83,11 +83,12 @@ def test_a_run_of_an_earlier_kdbench_gets_what_it_lacks(uri: str, storage: Path,
     check(client)
 
 
-@pytest.mark.parametrize("place", ["_log", "close_model", "set_tags"])
+@pytest.mark.parametrize("place", ["add", "close_model", "set_tags"])
 def test_killed_on_the_way(
     place: str, uri: str, storage: Path, client: Any, open_trial: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = getattr(push, place), []
+    where = push.Request if place == "add" else push
+    real, calls = getattr(where, place), []
 
     def dies(*args: Any, **kwargs: Any) -> Any:
         if any("report/mAP" in str(a) or "m-" in str(a) for a in args):
@@ -95,10 +96,10 @@ def test_killed_on_the_way(
             raise RuntimeError("killed here")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(push, place, dies)
+    monkeypatch.setattr(where, place, dies)
     train(uri, storage, open_trial)
     assert calls
-    monkeypatch.setattr(push, place, real)
+    monkeypatch.setattr(where, place, real)
     train(uri, storage, open_trial)
     check(client)
 
