@@ -180,14 +180,18 @@ def _gap(teacher: float | None, mean: float, base: float, metric: str) -> list[s
 
 def _cost(board: Board, teacher: Teacher | None) -> str:
     own = [trial for trial in board.trials.values() if trial.stage != "teacher"]
-    text = f"The search cost {spent(own):.3g} device-hours"
+    text = f"The search cost {_hours(spent(own))} device-hours"
     if board.plan.hours is not None:
         left = board.budget.left() or 0.0
-        text += f", of the budget {max(0.0, left):.3g} are left"
+        text += f", of the budget {_hours(max(0.0, left))} are left"
     if teacher is not None and teacher.hours is not None:
-        text += f"; the teacher's training {teacher.hours:.3g}"
+        text += f"; the teacher's training {_hours(teacher.hours)}"
     reused = sum(1 for trial in own if trial.reused)
     return text + (f"; {reused} trial{'s were' if reused > 1 else ' was'} taken over." if reused else ".")
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2f}" if hours >= 1 else f"{hours:.3g}"
 
 
 def _export(board: Board) -> str:

@@ -21,7 +21,7 @@ def test_one_seed_proves_nothing(tmp_path: Path) -> None:
     assert text.splitlines() == [
         "fgd has the best mAP on the search split of shapes_two_stage, 0.393, +0.196 to the tuned baseline, with one seed "
         "each: nothing is proven; race the finalists with kdbench extend s --seeds 3. It closes 50% of the gap to the "
-        "teacher. The search cost 2.4 device-hours; the teacher's training 1.",
+        "teacher. The search cost 2.40 device-hours; the teacher's training 1.00.",
         "Export the winner: kdbench export s -o DIR",
     ]
 
@@ -36,7 +36,7 @@ def test_a_race_names_the_best_its_ties_and_what_they_cost(tmp_path: Path) -> No
     assert text.count("tie") == 1
     assert "ties with it. It closes" in text
     assert "\nThe race: pkd 3 seeds (behind the leader), none 3 seeds (has all 3 seeds), " in text
-    assert "% of the gap to the teacher. The search cost 12.8 device-hours; the teacher's training 1." in text
+    assert "% of the gap to the teacher. The search cost 12.80 device-hours; the teacher's training 1.00." in text
 
 
 def test_where_nothing_is_proven_it_says_what_would(tmp_path: Path) -> None:
