@@ -114,8 +114,8 @@ class Slim(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         trial.config.pop("payload", None)
+        # Not its last result: without it Tune writes a line for each trial.
         trial.run_metadata.metric_analysis, trial.run_metadata.metric_n_steps = {}, {}
-        trial.run_metadata.last_result = {}
 
 
 def run_board(

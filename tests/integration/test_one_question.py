@@ -12,8 +12,8 @@ from tests.integration.running import check_mlflow, events, result, wait_for
 
 
 def trainings(storage: Path, study: str) -> int:
-    """How many trials Ray has started for a study: each has a folder of its own, whatever became of it."""
-    return sum(1 for params in (storage / "studies" / study / "ray").glob("attempt-*/*/params.json"))
+    """How many trainings Ray has started for a study: it has a folder for each."""
+    return sum(path.is_dir() for path in (storage / "studies" / study / "ray").glob("attempt-*/*"))
 
 
 def ids(storage: Path, study: str, arm: str) -> list[str]:
@@ -33,11 +33,12 @@ def test_one_study_is_extended_and_a_second_trains_nothing_twice(
     assert by_hand.wait() == 0, by_hand.text()
     assert "neck_fg_weight=3.5" in by_hand.text()
     assert first.wait() == 0, first.text()
+    assert "Last result" not in first.text(), "Tune's own lines"
     table = result(storage, "first")
+    assert trainings(storage, "first") == len(table) == 6  # the teacher, the baseline, two of each method
     assert table["defeat-001"]["recipe"]["method"]["params"]["neck_fg_weight"] == 3.5
     told = {event["trial"]: event.get("origin") for event in events(storage, "first") if event["event"] == "trial"}
     assert told["defeat-001"] == "by hand"
-    assert trainings(storage, "first") == len(table) == 6  # the teacher, the baseline, two of each method
 
     more = kdbench("extend", "first", "--trials", "+2", "--add", "pkd", "--seeds", 2, "--storage", storage)
     assert more.wait() == 0, more.text()
