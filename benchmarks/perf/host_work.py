@@ -11,7 +11,6 @@ does (the check of labels in its focal loss) is left out.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from pathlib import Path
@@ -71,6 +70,8 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=0, metavar="N", help="print the N lines that cause most")
     parser.add_argument("-o", "--output", type=Path, help="append the rows to this CSV file")
     arguments = parser.parse_args()
+    from rows import append  # beside this script
+
     from kdbench.methods import registry
 
     names = list(registry.names()) if "all" in arguments.methods else arguments.methods
@@ -84,12 +85,7 @@ def main() -> None:
         for (kind, line), count in forward.waits.most_common(arguments.lines):
             print(f"  {count:4d}  {kind:10s}  {line}")
         if arguments.output:
-            new = not arguments.output.exists()
-            with open(arguments.output, "a", newline="") as file:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
+            append(arguments.output, row)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ trial, and how the driver's memory grew with the evaluations.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -119,12 +118,9 @@ def main() -> None:
     row = {"arms": arguments.arms, "scheduler": arguments.scheduler, "concurrent": arguments.concurrent, **figures}
     print(row)
     if arguments.output:
-        new = not arguments.output.is_file()
-        with open(arguments.output, "a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row), lineterminator="\n")
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        from rows import append  # beside this script
+
+        append(arguments.output, row)
 
 
 if __name__ == "__main__":

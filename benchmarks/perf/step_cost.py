@@ -13,7 +13,6 @@ other work on the machine does not count. `kept` is the memory held for the back
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import platform
 import statistics
@@ -30,6 +29,8 @@ def main() -> None:
     arguments = parse()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    from rows import append  # beside this script
+
     from kdbench.methods import registry
 
     names = [name for name in registry.names() if name != "none"] if "all" in arguments.methods else arguments.methods
@@ -41,7 +42,7 @@ def main() -> None:
             continue
         print(json.dumps(row, indent=2))
         if arguments.output:
-            write(arguments.output, row)
+            append(arguments.output, row)
 
 
 def measure(method: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -90,16 +91,6 @@ def measure(method: str, arguments: argparse.Namespace) -> dict[str, Any]:
         **{f"peak_{key}_gb": round(value / 2**30, 3) for key, value in peak.items()},
         "finite": bench.finite,
     }
-
-
-def write(path: Path, row: dict[str, Any]) -> None:
-    """Append a row to a CSV file of the same columns, or begin one."""
-    new = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def device_name(device: str) -> str:
